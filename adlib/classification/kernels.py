@@ -69,8 +69,8 @@ def nearest_gamma(X: np.ndarray) -> float:
     distinct = np.unique(X, axis=0)
     if len(distinct) < 2:
         raise ValueError(
-            f"gamma='nearest' needs at least two distinct rows in X, got n_samples={len(X)} with {len(distinct)} distinct; "
-            "give gamma as a number"
+            "gamma='nearest' needs at least two distinct rows in X, "
+            f"got n_samples={len(X)} with {len(distinct)} distinct; give gamma as a number"
         )
     # Only distinct rows can be neighbours, but every row, copies too, counts in the median.
     search = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(distinct)

@@ -35,8 +35,8 @@ class SVDD(OutlierMixin, BaseEstimator):
 
     Parameters: nu in (0, 1], an upper bound on the fraction of training points outside the sphere and a lower bound
     on the fraction of support vectors. kernel: ``"rbf"``, ``"linear"`` or ``"poly"``. gamma: a positive number,
-    ``"nearest"`` (:func:`~adlib.classification.kernels.nearest_gamma`) or ``"scale"``. degree, coef0: of the
-    polynomial kernel. tol: as in libsvm, which sums the multipliers to nu n instead of 1, the largest violation of the
+    ``"scale"``, or ``"nearest"`` (:func:`~adlib.classification.kernels.nearest_gamma`), which ranks pictures better but
+    in few dimensions puts every training point on the sphere. degree, coef0: of the polynomial kernel. tol: as in libsvm, which sums the multipliers to nu n instead of 1, the largest violation of the
     optimality conditions left. max_iter: pairs moved at most. cache_mb: memory for kernel rows, in megabytes.
 
     Learned: ``support_`` indices of the support vectors, ``support_vectors_`` (s, d), ``alpha_`` (s,) their
@@ -52,7 +52,7 @@ class SVDD(OutlierMixin, BaseEstimator):
         *,
         nu: float = 0.1,
         kernel: str = "rbf",
-        gamma: float | str = "nearest",
+        gamma: float | str = "scale",
         degree: int = 3,
         coef0: float = 0.0,
         tol: float = 1e-3,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.metrics.pairwise import linear_kernel, polynomial_kernel, rbf_kernel
 from sklearn.svm import OneClassSVM
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.estimator_checks import check_estimator
 
 from adlib import SVDD
 from adlib.classification.svdd import far_points_first, radius_squared
@@ -192,9 +192,10 @@ def test_scores_do_not_depend_on_the_size_of_the_batch():
     np.testing.assert_allclose(svdd.anomaly_score(test), one_by_one, rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks():
-    for estimator, check in estimator_checks_generator(SVDD()):
-        check(estimator)
+    results = check_estimator(SVDD())
+    assert sum(result["status"] == "passed" for result in results) > 40
 
 
 @pytest.mark.parametrize(
@@ -220,6 +221,6 @@ def test_bad_data_is_named():
     with pytest.raises(ValueError, match="Input X contains infinity"):
         SVDD().fit([[np.inf], [1.0]])
     with pytest.raises(ValueError, match="at least two distinct rows in X"):
-        SVDD().fit(np.ones((5, 3)))
+        SVDD(gamma="nearest").fit(np.ones((5, 3)))
     with pytest.raises(ValueError, match="X has 3 features, but SVDD is expecting 2"):
         SVDD().fit([[0.0, 0.0], [1.0, 2.0]]).predict([[1.0, 2.0, 3.0]])

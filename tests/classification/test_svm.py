@@ -8,7 +8,7 @@ from sklearn.datasets import make_blobs, make_circles
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics.pairwise import linear_kernel, polynomial_kernel, rbf_kernel
 from sklearn.svm import SVC
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.estimator_checks import check_estimator
 
 from adlib import SoftMarginSVM
 
@@ -61,7 +61,7 @@ def test_same_optimum_for_every_price_of_slack(C):
 
 @pytest.mark.parametrize("kernel", ["linear", "poly"])
 def test_same_optimum_where_pairs_alone_zigzag(kernel):
-    # Random labels, few dimensions, dear slack: libsvm moves 14,000 pairs for the linear kernel, 7 million for the other
+    # Random labels, few dimensions, dear slack: libsvm needs up to millions of pairs
     X, y = np.random.default_rng(0).normal(size=(200, 2)), np.arange(200) % 2
     parameters = {"kernel": kernel, "C": 100.0, "gamma": 1.0, "coef0": 1.0}
     ours = SoftMarginSVM(max_iter=20_000, **parameters).fit(X, y)
@@ -127,9 +127,10 @@ def test_primal_equals_dual_and_the_optimality_conditions_hold(seed, n, C):
     assert primal == pytest.approx(svm.dual_objective_, rel=1e-5, abs=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks():
-    for estimator, check in estimator_checks_generator(SoftMarginSVM()):
-        check(estimator)
+    results = check_estimator(SoftMarginSVM())
+    assert sum(result["status"] == "passed" for result in results) > 40
 
 
 @pytest.mark.parametrize(
