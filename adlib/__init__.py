@@ -1,6 +1,8 @@
 """adlib: visual anomaly detection and segmentation, the library of the course."""
 
+from adlib import datasets, metrics
 from adlib.classification.svdd import SVDD
 from adlib.classification.svm import SoftMarginSVM
+from adlib.detector import load_detector
 
-__all__ = ["SVDD", "SoftMarginSVM"]
+__all__ = ["SVDD", "SoftMarginSVM", "datasets", "load_detector", "metrics"]

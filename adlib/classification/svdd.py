@@ -5,15 +5,17 @@ Taught in :doc:`/book/classification/svdd`.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from adlib.classification.kernels import KernelRows, make_kernel
+from adlib.classification.kernels import Kernel, KernelRows, make_kernel
 from adlib.classification.smo import smo
 from adlib.classification.svm import check_positive, kernel_sum
+from adlib.storage import save_state
 
 
 class SVDD(OutlierMixin, BaseEstimator):
@@ -36,8 +38,9 @@ class SVDD(OutlierMixin, BaseEstimator):
     Parameters: nu in (0, 1], an upper bound on the fraction of training points outside the sphere and a lower bound
     on the fraction of support vectors. kernel: ``"rbf"``, ``"linear"`` or ``"poly"``. gamma: a positive number,
     ``"scale"``, or ``"nearest"`` (:func:`~adlib.classification.kernels.nearest_gamma`), which ranks pictures better but
-    in few dimensions puts every training point on the sphere. degree, coef0: of the polynomial kernel. tol: as in libsvm, which sums the multipliers to nu n instead of 1, the largest violation of the
-    optimality conditions left. max_iter: pairs moved at most. cache_mb: memory for kernel rows, in megabytes.
+    in few dimensions puts every training point on the sphere. degree, coef0: of the polynomial kernel. tol: the largest
+    violation of the optimality conditions left, as in libsvm, which sums the multipliers to nu n instead of 1.
+    max_iter: pairs moved at most. cache_mb: memory for kernel rows, in megabytes.
 
     Learned: ``support_`` indices of the support vectors, ``support_vectors_`` (s, d), ``alpha_`` (s,) their
     multipliers, which sum to 1, ``radius_squared_`` :math:`R^2`, ``centre_norm_squared_`` :math:`\lVert a \rVert^2`,
@@ -100,8 +103,11 @@ class SVDD(OutlierMixin, BaseEstimator):
         self.dual_objective_ = -2 * result.objective
         self.gamma_ = kernel.gamma
         self.n_iter_ = result.n_iter
-        self._kernel = kernel
         return self
+
+    @property
+    def _kernel(self) -> Kernel:
+        return Kernel(self.kernel, self.gamma_, self.degree, self.coef0)  # type: ignore[arg-type]
 
     def score_samples(self, X: Any) -> np.ndarray:
         r"""Minus the squared distance to the centre. X: (m, d). Returns (m,), the greater, the more normal.
@@ -127,6 +133,18 @@ class SVDD(OutlierMixin, BaseEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """+1 inside the sphere or on it, -1 outside. X: (m, d). Returns (m,) of int."""
         return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted sphere to one file without pickle. :func:`~adlib.detector.load_detector` reads it."""
+        check_is_fitted(self)
+        learned = {k: v for k, v in vars(self).items() if k.endswith("_") and k != "feature_names_in_"}
+        save_state(path, {"class": "adlib.classification.svdd.SVDD", "params": self.get_params(), "learned": learned})
+
+    @classmethod
+    def _from_saved(cls, saved: dict[str, Any], device: Any) -> SVDD:
+        svdd = cls(**saved["params"])
+        svdd.__dict__.update(saved["learned"])
+        return svdd
 
 
 def far_points_first(X: np.ndarray, C: float) -> np.ndarray:
