@@ -1,0 +1,36 @@
+"""The command line: ``python -m adlib`` or ``adlib``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adlib.benchmark import benchmark as run_benchmark
+from adlib.benchmark import mean_metric
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Visual anomaly detection from the command line.")
+
+
+@app.callback()
+def main() -> None:
+    """Visual anomaly detection from the command line."""
+
+
+@app.command()
+def benchmark(
+    method: Annotated[str, typer.Argument(help="the method: svdd")],
+    dataset: Annotated[str, typer.Argument(help="the data set: digits, mnist, fashion_mnist or cifar10")],
+    seeds: Annotated[int, typer.Option(help="how many seeds, from 0 on", min=1)] = 1,
+    root: Annotated[Path | None, typer.Option(help="folder of the data; else ADLIB_DATA, else data/cache")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the records; else data/results")] = None,
+) -> None:
+    """Measure a method on every class of a data set and keep the record. What is measured already is not repeated."""
+    try:
+        records = run_benchmark(method, dataset, seeds=range(seeds), root=root, out=out)
+    except (ValueError, FileNotFoundError) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(2) from None
+    for variant in dict.fromkeys(record["variant"] for record in records):
+        typer.echo(f"{mean_metric(records, variant):.4f}  mean AUROC, {variant}")
