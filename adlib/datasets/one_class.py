@@ -1,0 +1,224 @@
+"""The one-class protocol, in one place: one class of a labelled set is normal, all others are anomalies.
+
+Training pictures are those of the normal class in the training split; test pictures are the whole test split. With ten
+classes of equal size 90 % of the test pictures are therefore anomalies. AUROC does not change with that share; average
+precision and F1 do, and look high for it: a score that says nothing already has an average precision of 0.9 and an
+oracle F1 of 0.95. Report the mean over all classes, and over several seeds where a method has any.
+
+Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from adlib.datasets import _labelled
+
+
+class PictureFiles(Dataset[Tensor]):
+    """Picture files decoded one at a time, when asked for, so that memory does not grow with their number.
+
+    files: paths of pictures. size: height and width of what comes out, in pixels. The short side is scaled to
+    size * 256 / 224, then the middle is cut out: 256 and 224 px as in the reference code of ImageNet-30.
+    Item: (3, size, size) float32 in [0, 1]; grey pictures get three equal channels.
+    A file that is no picture, or a truncated one, raises ValueError with its path.
+
+    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    """
+
+    files: tuple[Path, ...]
+    size: int
+
+    def __init__(self, files: Sequence[str | os.PathLike[str]], size: int = 224) -> None:
+        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+            raise ValueError(f"size must be a whole number of pixels, 1 or more, got {size!r}")
+        self.files, self.size = tuple(Path(file) for file in files), int(size)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Tensor:
+        path = self.files[index]
+        try:
+            with Image.open(path) as file:
+                picture = file.convert("RGB")
+        except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow raises each of them on broken files
+            raise ValueError(f"{path} cannot be read as a picture: {error}") from error
+        short = round(self.size * 256 / 224)
+        width, height = (max(short, round(side * short / min(picture.size))) for side in picture.size)
+        left, top = (width - self.size) // 2, (height - self.size) // 2
+        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
+        picture = picture.crop((left, top, left + self.size, top + self.size))
+        return torch.from_numpy(np.asarray(picture, dtype=np.float32).transpose(2, 0, 1) / np.float32(255))
+
+
+@dataclass(frozen=True, eq=False)  # == on tensors has no single answer
+class OneClassData:
+    """One class as normal, with what a detector may see and what it is judged on.
+
+    name: of the set. normal: index into class_names. train: (N, C, H, W) float32 in [0, 1], normal pictures only.
+    test: (M, C, H, W) likewise, all classes. Both are tensors, or :class:`PictureFiles` for ImageNet.
+    test_labels: (M,) int64, 0 = normal, 1 = anomalous. test_classes: (M,) int64, index into class_names.
+
+    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    """
+
+    name: str
+    normal: int
+    class_names: tuple[str, ...]
+    train: Tensor | PictureFiles = field(repr=False)
+    test: Tensor | PictureFiles = field(repr=False)
+    test_labels: Tensor = field(repr=False)
+    test_classes: Tensor = field(repr=False)
+
+    def sha256(self) -> str:
+        """A fingerprint of pictures, labels and classes for the record of a measurement: 64 hexadecimal digits.
+
+        Equal data give equal fingerprints on every machine. Files are hashed as they lie on disk, with the size asked
+        for.
+        """
+        digest = hashlib.sha256()
+        for part in (self.train, self.test, self.test_labels, self.test_classes):
+            if isinstance(part, PictureFiles):
+                digest.update(f"{len(part)} files at {part.size} px".encode())
+                for path in part.files:
+                    digest.update(hashlib.sha256(path.read_bytes()).digest())
+            else:
+                digest.update(f"{tuple(part.shape)} {part.dtype}".encode())
+                digest.update(part.contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+# ImageNet-30, from files
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """All picture files under folder, in the order of their paths. The reference layout links to ImageNet's folders."""
+    files = [Path(at) / file for at, _, names in os.walk(folder, followlinks=True) for file in names]
+    files = sorted(path for path in files if path.suffix.lower() in (".jpeg", ".jpg", ".png"))
+    if not files:
+        raise ValueError(f"{folder} holds no picture (.jpeg, .jpg or .png)")
+    return files
+
+
+def _class_folders(folder: Path) -> tuple[str, ...]:
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
+
+
+def _imagenet(normal: int | str, root: Path, size: int) -> OneClassData:
+    class_names, test_names = (_class_folders(root / f"one_class_{split}") for split in ("train", "test"))
+    if not class_names or not test_names:
+        raise _labelled.missing("imagenet", root)
+    if class_names != test_names:
+        differing = ", ".join(sorted(set(class_names) ^ set(test_names)))
+        raise ValueError(
+            f"one_class_train and one_class_test in {root} must hold the same classes; in one only: {differing}"
+        )
+    index = _class_index("imagenet", normal, class_names)
+    test = [_pictures(root / "one_class_test" / each) for each in class_names]
+    train = _pictures(root / "one_class_train" / class_names[index])
+    classes = torch.repeat_interleave(torch.tensor([len(files) for files in test]))
+    return OneClassData(
+        name="imagenet",
+        normal=index,
+        class_names=class_names,
+        train=PictureFiles(train, size),
+        test=PictureFiles([path for files in test for path in files], size),
+        test_labels=(classes != index).long(),
+        test_classes=classes,
+    )
+
+
+# the protocol
+
+
+def _class_index(name: str, normal: int | str, class_names: tuple[str, ...]) -> int:
+    if isinstance(normal, Integral) and not isinstance(normal, bool) and 0 <= normal < len(class_names):
+        return int(normal)
+    if isinstance(normal, str) and normal in class_names:
+        return class_names.index(normal)
+    listed = f"0 to {len(class_names) - 1} or one of {', '.join(class_names)}"
+    raise ValueError(f"normal must be a class of {name}, {listed}; got {normal!r}")
+
+
+def one_class(
+    name: str,
+    normal: int | str,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    download: bool = False,
+    size: int | None = None,
+) -> OneClassData:
+    """A labelled set under the one-class protocol: training pictures of one class, the whole test split.
+
+    name:
+
+    - ``"digits"``: 8 x 8, grey, 10 classes, part of scikit-learn, no file needed. It is the test set of UCI's *Optical
+      Recognition of Handwritten Digits*, written by 13 people, and has no split of its own: the first 1,200 pictures
+      train, the other 597 test. The file does not say who wrote what, but its labels start over every 130 pictures or
+      so, presumably one writer's form after the other. Cut in that order, the two parts share at most one form
+      (pictures 1,157 to 1,286); shuffled, they would share all writers and look easier than they are.
+    - ``"mnist"``, ``"fashion_mnist"``: 28 x 28, grey, 10 classes, 60,000 + 10,000, in ``MNIST/raw`` and
+      ``FashionMNIST/raw``, idx files packed or not.
+    - ``"cifar10"``: 32 x 32, colour, 10 classes, 50,000 + 10,000, in ``cifar-10-batches-py``.
+    - ``"imagenet"``: the 30 classes of Hendrycks et al., 2019 ("ImageNet-30", not the protocol of Deep SVDD, which has
+      no ImageNet), in ``one_class_train/CLASS/...`` and ``one_class_test/CLASS/...``. Classes are the folders in
+      alphabetical order, ``train`` and ``test`` are :class:`PictureFiles`, decoded when asked for.
+
+    normal: index or name of the normal class. root: the data folder; else the environment variable ``ADLIB_DATA``, else
+    ``data/cache``. download: fetch MNIST, Fashion-MNIST or CIFAR-10 through torchvision, which checks MD5 sums, where
+    files are missing or broken. size: for ``"imagenet"`` only, height and width in pixels, 224 by default.
+
+    Returns :class:`OneClassData` with tensors of its own: changing them changes nothing elsewhere.
+    Raises ValueError for a bad argument or a broken file, FileNotFoundError where files are missing (with the layout,
+    what was found, the official page and the licence), RuntimeError where a download fails.
+
+    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    """
+    names = (*_labelled.CLASS_NAMES, "imagenet")
+    if name not in names:
+        raise ValueError(f"name must be one of {', '.join(names)}; got {name!r}")
+    if root is None:
+        root = os.environ.get("ADLIB_DATA") or "data/cache"
+    elif not isinstance(root, (str, os.PathLike)):
+        raise ValueError(f"root must be the path of a folder, got {root!r}")
+    folder = Path(root).expanduser().resolve()
+    if name == "imagenet":
+        return _imagenet(normal, folder, 224 if size is None else size)
+    if size is not None:
+        raise ValueError(f'size is for "imagenet" only, got {size!r}: pictures of {name} stay as large as they are')
+    class_names = _labelled.CLASS_NAMES[name]
+    index = _class_index(name, normal, class_names)
+    try:
+        labelled = _labelled.decoded(name, folder)
+    except (FileNotFoundError, ValueError):
+        if not download:
+            raise
+        _labelled.download(name, folder)
+        labelled = _labelled.decoded(name, folder)
+    train = labelled.train[labelled.train_classes == index]
+    if not len(train):
+        raise ValueError(f"{name} in {folder} holds no training picture of class {class_names[index]}")
+    top = np.float32(labelled.top)
+    return OneClassData(
+        name=name,
+        normal=index,
+        class_names=class_names,
+        train=torch.from_numpy(train / top),  # numpy divides exactly alike everywhere: equal fingerprints
+        test=torch.from_numpy(labelled.test / top),
+        test_labels=torch.from_numpy((labelled.test_classes != index).astype(np.int64)),
+        test_classes=torch.tensor(labelled.test_classes),
+    )

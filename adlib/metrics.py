@@ -1,0 +1,269 @@
+r"""How well do anomaly scores separate, and how well do anomaly maps localise?
+
+Everywhere: label 1 = anomalous, 0 = normal, and a higher score = more anomalous. Every function takes numpy arrays,
+lists or torch tensors (any device), and refuses what it cannot read with a ``ValueError`` that names the argument.
+Scores are compared in the precision they come in, so rounding never makes a tie.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy import ndimage
+from sklearn.metrics import average_precision_score, roc_auc_score
+from torch import Tensor
+
+Values = np.ndarray | Tensor | Sequence[Any]
+
+
+class F1Max(NamedTuple):
+    """The best F1 over all thresholds, and where it lies. ``scores >= threshold`` counts as anomalous.
+
+    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    """
+
+    f1: float
+    threshold: float
+    precision: float
+    recall: float
+
+
+# helpers
+
+
+def _array(values: Values, name: str) -> np.ndarray:
+    """values as a numeric array that shares memory where it can."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()  # numpy has no bfloat16
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, lists of tensors on a GPU
+        raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    return array
+
+
+def _finite(values: Values, name: str) -> np.ndarray:
+    array = _array(values, name)
+    if array.dtype.kind != "f":
+        array = array.astype(np.float64)
+    elif array.dtype == np.float16:
+        array = array.astype(np.float32)
+    finite = np.isfinite(array)
+    if not finite.all():
+        raise ValueError(f"{name} must be finite, got {array.size - int(finite.sum())} NaN or infinite of {array.size}")
+    return array
+
+
+def _zero_one(values: Values, name: str) -> np.ndarray:
+    array = _array(values, name)
+    wrong = (array != 0) & (array != 1)
+    if wrong.any():
+        raise ValueError(f"{name} must be 0 (normal) or 1 (anomalous), got the value {array[wrong][0]}")
+    return array.astype(bool, copy=False)
+
+
+def _labels_and_scores(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
+    truth, ranking = _zero_one(labels, "labels"), _finite(scores, "scores")
+    for array, name in ((truth, "labels"), (ranking, "scores")):
+        if array.ndim != 1:
+            raise ValueError(f"{name} must have one dimension (N,), got shape {array.shape}; flatten maps first")
+    if len(truth) != len(ranking):
+        raise ValueError(f"labels and scores must have the same length, got {len(truth)} and {len(ranking)}")
+    if truth.all() or not truth.any():
+        raise ValueError(f"labels must contain both 0 and 1, got only {int(truth[0])}: the figure is not defined")
+    return truth, ranking
+
+
+# scores: one number a picture (or a pixel)
+
+
+def auroc(labels: Values, scores: Values) -> float:
+    r"""Area under the ROC curve: how often an anomalous picture scores above a normal one.
+
+    .. math:: \mathrm{AUROC} = P(s_1 > s_0) + \tfrac12 P(s_1 = s_0)
+
+    with :math:`s_1` the score of a random anomalous picture and :math:`s_0` that of a random normal one. 0.5 is chance.
+    For the pixel AUROC pass flattened arrays: ``auroc(masks.flatten(), maps.flatten())``; large regions then count more
+    than small ones, which :func:`aupro` avoids.
+
+    labels: (N,) of 0 or 1, both present. scores: (N,) finite. Returns a value in [0, 1].
+    Raises ValueError on anything else. Source: Hanley and McNeil, 1982; computed by scikit-learn.
+
+    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    """
+    truth, ranking = _labels_and_scores(labels, scores)
+    return float(roc_auc_score(truth, ranking))
+
+
+def average_precision(labels: Values, scores: Values) -> float:
+    r"""Average precision, the step-wise area under the precision-recall curve.
+
+    .. math:: \mathrm{AP} = \sum_k (R_k - R_{k-1}) P_k
+
+    over the distinct thresholds from the highest down, with precision :math:`P_k` and recall :math:`R_k` at threshold
+    :math:`k`. Chance is the share of anomalies, so a figure means little without that share.
+
+    labels: (N,) of 0 or 1, both present. scores: (N,) finite. Returns a value in (0, 1].
+    Raises ValueError on anything else. Computed by scikit-learn.
+
+    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    """
+    truth, ranking = _labels_and_scores(labels, scores)
+    return float(average_precision_score(truth, ranking))
+
+
+def f1_max(labels: Values, scores: Values) -> F1Max:
+    r"""The highest F1 that any threshold reaches: an oracle, because it has seen the labels.
+
+    .. math:: F_1 = \frac{2 P R}{P + R} = \frac{2\,\mathrm{TP}}{2\,\mathrm{TP} + \mathrm{FP} + \mathrm{FN}}
+
+    Exact: every distinct score is tried as a threshold. In use nobody has this threshold, since it is fitted on the
+    very pictures it is judged by; a threshold for use comes from normal pictures alone. Print the figure as
+    "oracle F1". Where several thresholds tie, the highest is returned (the fewest alarms).
+
+    labels: (N,) of 0 or 1, both present. scores: (N,) finite. Returns :class:`F1Max`, with ``f1``, ``precision`` and
+    ``recall`` in (0, 1] and ``threshold`` one of the scores. Raises ValueError on anything else.
+
+    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    """
+    truth, ranking = _labels_and_scores(labels, scores)
+    order = np.argsort(ranking)[::-1]
+    ranking = ranking[order]
+    alarms = np.flatnonzero(np.append(ranking[1:] != ranking[:-1], True)) + 1  # equal scores are raised together
+    hits = np.cumsum(truth[order])[alarms - 1]
+    anomalies = int(truth.sum())
+    f1 = 2 * hits / (alarms + anomalies)  # TP + FP = alarms, TP + FN = anomalies
+    best = int(f1.argmax())
+    return F1Max(
+        f1=float(f1[best]),
+        threshold=float(ranking[alarms[best] - 1]),
+        precision=float(hits[best] / alarms[best]),
+        recall=float(hits[best] / anomalies),
+    )
+
+
+# maps: one number a pixel
+
+
+def aupro(masks: Values, maps: Values, max_fpr: float = 0.3) -> float:
+    r"""Area under the per-region overlap curve up to a false-positive rate, as a share of the best possible.
+
+    .. math::
+        \mathrm{PRO}(t) = \frac1R \sum_{r=1}^{R} \frac{|\{p \in C_r : a_p \ge t\}|}{|C_r|},
+        \qquad
+        \mathrm{AUPRO} = \frac{1}{f} \int_0^{f} \mathrm{PRO}\, \mathrm{d}\,\mathrm{FPR}
+
+    with :math:`C_r` the 8-connected anomalous regions of all pictures, :math:`a_p` the map's value at pixel :math:`p`,
+    FPR the share of all normal pixels with :math:`a_p \ge t`, and :math:`f` = ``max_fpr``. Every region weighs the
+    same, a scratch of ten pixels as much as a hole of ten thousand.
+
+    Exact: all distinct thresholds count, pixels of equal value are raised together (the curve is straight between two
+    thresholds), and the last step is cut at ``max_fpr``. A constant map gives ``max_fpr / 2``, a perfect one 1.
+
+    masks: (N, H, W) of 0 or 1, at least one of each. maps: (N, H, W) finite. max_fpr: in (0, 1].
+    Returns a value in [0, 1]. Raises ValueError on anything else. Source: Bergmann et al., 2021 (MVTec AD).
+
+    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    """
+    anomalous, values = _zero_one(masks, "masks"), _finite(maps, "maps")
+    if anomalous.ndim != 3:
+        raise ValueError(f"masks must have shape (N, H, W), got {anomalous.shape}")
+    if values.shape != anomalous.shape:
+        raise ValueError(f"maps must have the shape of masks, {anomalous.shape}, got {values.shape}")
+    if not isinstance(max_fpr, Real) or not 0 < max_fpr <= 1:  # NaN fails the comparison
+        raise ValueError(f"max_fpr must be in (0, 1], got {max_fpr!r}")
+    if not anomalous.any():
+        raise ValueError("masks must mark at least one anomalous region, got only zeros")
+    if anomalous.all():
+        raise ValueError("masks must leave at least one normal pixel, got only ones: no false-positive rate without")
+
+    region_sizes, regions = [], 0  # for every anomalous pixel, the size of the region it lies in
+    for mask in anomalous:
+        labelled, count = ndimage.label(mask, structure=np.ones((3, 3)))
+        region = labelled[mask]
+        region_sizes.append(np.bincount(region)[region])
+        regions += count
+    weight = 1 / np.concatenate(region_sizes)
+    found, normal = values[anomalous], values[~anomalous]
+
+    # Only the normal pixels that are raised before the rate passes max_fpr matter, so most need no sorting.
+    needed = math.ceil(max_fpr * normal.size)
+    lowest = np.partition(normal, normal.size - needed)[normal.size - needed]
+    alarms = np.sort(normal[normal >= lowest])
+    reached = found >= lowest
+    found, weight = found[reached], weight[reached]
+    order = np.argsort(found)  # a search for sorted values walks through memory instead of jumping
+    found, weight = found[order], weight[order]
+
+    # Seen from one anomalous pixel: it adds its weight to the curve once the rate passes `before`. Where normal pixels
+    # share its value the rate runs on to `after`, and the curve climbs in a straight line from one to the other.
+    before = (alarms.size - np.searchsorted(alarms, found, side="right")) / normal.size
+    after = (alarms.size - np.searchsorted(alarms, found, side="left")) / normal.size
+    end = np.minimum(after, max_fpr)
+    climbed = np.divide(end - before, after - before, out=np.ones_like(before), where=after > before)
+    area = climbed * (end - before) / 2 + (max_fpr - end)
+    return min(1.0, float(weight @ area) / (regions * max_fpr))  # the sum of the weights may round above one
+
+
+# video: one number a frame
+
+
+def psnr(prediction: Values, target: Values, data_range: float = 1.0) -> np.ndarray:
+    r"""Peak signal-to-noise ratio of each picture, in dB; high means well predicted, so normal.
+
+    .. math:: \mathrm{PSNR} = 10 \log_{10} \frac{\mathrm{range}^2}{\mathrm{MSE}}
+
+    with the mean squared error (MSE) over all dimensions but the first. In [0, 1] an MSE of 0.01 gives 20 dB; identical
+    pictures give infinity.
+
+    prediction, target: (N, ...) of the same shape, finite, two or more dimensions. data_range: largest value minus
+    smallest that a picture may take, above 0: 1 for [0, 1], 2 for [-1, 1], 255 for bytes. Returns (N,) float64.
+    Raises ValueError on anything else. Source: Liu et al., 2018.
+    """
+    predicted, true = _finite(prediction, "prediction"), _finite(target, "target")
+    if predicted.ndim < 2:
+        raise ValueError(f"prediction must have shape (N, ...) with two or more dimensions, got {predicted.shape}")
+    if predicted.shape != true.shape:
+        raise ValueError(f"target must have the shape of prediction, {predicted.shape}, got {true.shape}")
+    if not isinstance(data_range, Real) or not 0 < data_range < math.inf:
+        raise ValueError(f"data_range must be a finite number above 0, got {data_range!r}")
+    difference = predicted.astype(np.float64) - true
+    error = (difference**2).reshape(len(difference), -1).mean(1)
+    with np.errstate(divide="ignore"):  # log 0 is meant: no error, infinite ratio
+        return 20 * np.log10(data_range) - 10 * np.log10(error)
+
+
+def regularity_score(errors: Values, denominator: str = "max") -> np.ndarray:
+    r"""Regularity of every frame of one video: 1 at the frame that is reconstructed best, lower elsewhere.
+
+    .. math:: s(t) = 1 - \frac{e(t) - \min e}{\max e}
+        \qquad\text{or}\qquad
+        s(t) = 1 - \frac{e(t) - \min e}{\max e - \min e}
+
+    The first is Hasan's; the second fills [0, 1]. Within a video both give the same ranking, across videos they do not.
+    Frames with one and the same error are equally regular: all ones, never NaN. ``1 - regularity_score(...)`` is an
+    anomaly score.
+
+    errors: (T,) finite, of one video. denominator: ``"max"`` (errors then not below 0) or ``"range"``.
+    Returns (T,) float64 in [0, 1]. Raises ValueError on anything else. Source: Hasan et al., 2016.
+    """
+    error = _finite(errors, "errors").astype(np.float64)
+    if error.ndim != 1:
+        raise ValueError(f"errors must have one dimension (T,), got shape {error.shape}")
+    if denominator not in ("max", "range"):
+        raise ValueError(f'denominator must be "max" or "range", got {denominator!r}')
+    if denominator == "max" and error.min() < 0:
+        raise ValueError(f'errors must not be below 0 with denominator="max", got {error.min()}')
+    above = error - error.min()
+    scale = error.max() if denominator == "max" else above.max()
+    return 1 - above / scale if above.any() else np.ones_like(error)
