@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from adlib.classification.svdd import SVDD
 from adlib.datasets import OneClassData, one_class
@@ -122,7 +122,7 @@ def write_atomically(path: Path, text: str) -> None:
 # --- SVDD on raw pixels
 
 
-def _svdd(gamma: str, nu: float) -> Callable[[OneClassData, int], Record]:
+def _svdd(gamma: float | str, nu: float) -> Callable[[OneClassData, int], Record]:
     def measure(data: OneClassData, seed: int) -> Record:
         train, test = (part.flatten(1).double().numpy() for part in (data.train, data.test))  # type: ignore[union-attr]
         start = time.perf_counter()
@@ -170,6 +170,7 @@ METHODS: dict[str, dict[str, Callable[[OneClassData, int], Record]]] = {
         "gamma=nearest, nu=0.01": _svdd("nearest", 0.01),
         "gamma=scale, nu=0.1": _svdd("scale", 0.1),
         "gamma=scale, nu=0.01": _svdd("scale", 0.01),
+        "gamma=2^-8, nu=0.1": _svdd(2.0**-8, 0.1),
         "gamma tuned on test labels (leaks), nu=0.1": _svdd_leaking(0.1),
     }
 }

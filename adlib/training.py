@@ -15,7 +15,7 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from adlib.storage import load_state, save_state
 

@@ -1,0 +1,107 @@
+"""The record: what stands in it, that nothing is measured twice or lost, and that a user's mistake gets one line."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from adlib import SVDD, benchmark
+from adlib.cli import app
+from adlib.datasets import one_class
+from adlib.metrics import auroc
+
+KEYS = {
+    "method", "variant", "dataset", "category", "seed", "metrics", "seconds_fit", "seconds_score", "config", "command",
+    "data_sha256", "versions", "machine", "commit",
+}  # fmt: skip
+FAST = {"svdd": {"gamma=scale, nu=0.1": benchmark.METHODS["svdd"]["gamma=scale, nu=0.1"]}}
+
+
+@pytest.fixture
+def fast(monkeypatch):
+    monkeypatch.setattr(benchmark, "METHODS", FAST)
+
+
+def test_a_record_holds_what_a_figure_depends_on(fast, tmp_path):
+    records = benchmark.benchmark("svdd", "digits", out=tmp_path, progress=False)
+    assert [r["category"] for r in records] == [str(d) for d in range(10)]
+    assert all(set(r) == KEYS for r in records)
+    assert records == benchmark.load_results("svdd", "digits", tmp_path)
+    data = one_class("digits", 4)
+    svdd = SVDD(nu=0.1, gamma="scale").fit(data.train.flatten(1).numpy())
+    expected = auroc(data.test_labels, svdd.anomaly_score(data.test.flatten(1).numpy()))
+    assert records[4]["metrics"]["auroc"] == pytest.approx(expected, abs=1e-9)
+    assert records[4]["data_sha256"] == data.sha256()
+    mean = np.mean([r["metrics"]["auroc"] for r in records])
+    assert benchmark.mean_metric(records, "gamma=scale, nu=0.1") == pytest.approx(mean)
+
+
+def test_only_what_is_missing_is_measured(fast, tmp_path):
+    path = tmp_path / "svdd-digits.json"
+    benchmark.benchmark("svdd", "digits", out=tmp_path, progress=False)
+    kept = json.loads(path.read_text())[:7]
+    for record in kept:
+        record["seconds_fit"] = -1.0  # would change if it were measured anew
+    path.write_text(json.dumps(kept))
+    records = benchmark.benchmark("svdd", "digits", out=tmp_path, progress=False)
+    assert records[:7] == kept and len(records) == 10 and all(r["seconds_fit"] >= 0 for r in records[7:])
+
+
+def test_an_interruption_keeps_what_was_measured(monkeypatch, tmp_path):
+    measure = FAST["svdd"]["gamma=scale, nu=0.1"]
+    calls = []
+
+    def interrupted(data, seed):
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(data.normal)
+        return measure(data, seed)
+
+    monkeypatch.setattr(benchmark, "METHODS", {"svdd": {"variant": interrupted}})
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.benchmark("svdd", "digits", out=tmp_path, progress=False)
+    assert [r["category"] for r in benchmark.load_results("svdd", "digits", tmp_path)] == ["0", "1", "2"]
+    assert [p.name for p in tmp_path.iterdir()] == ["svdd-digits.json"]
+
+
+def test_the_leaking_protocol_judges_on_other_pictures_than_it_tunes_on():
+    data = one_class("digits", 2)
+    record = benchmark.METHODS["svdd"]["gamma tuned on test labels (leaks), nu=0.1"](data, 0)
+    assert record["config"]["test"] == len(data.test) - len(data.test) // 10
+    assert np.log2(record["config"]["gamma"]) in range(-10, 0)
+
+
+def test_the_committed_records_are_whole_and_reach_the_aim():
+    mnist = benchmark.load_results("svdd", "mnist")
+    assert all(set(r) == KEYS for r in mnist) and len({r["category"] for r in mnist}) == 10
+    assert benchmark.mean_metric(mnist, "gamma=nearest, nu=0.1") >= 0.95
+    assert {r["data_sha256"] for r in benchmark.load_results("svdd", "digits")} == {
+        one_class("digits", d).sha256() for d in range(10)
+    }
+
+
+def test_mistakes_get_one_line(tmp_path):
+    runner = CliRunner()
+    for arguments, message in [
+        (["magic", "digits"], "method must be one of ('svdd',), got 'magic'"),
+        (["svdd", "cats"], "'cats'"),
+        (["svdd", "mnist", "--root", str(tmp_path)], "mnist"),
+    ]:
+        result = runner.invoke(app, ["benchmark", *arguments, "--out", str(tmp_path)])
+        assert result.exit_code == 2 and message in result.output
+        assert "Traceback" not in result.output
+    assert runner.invoke(app, ["benchmark", "--help"]).exit_code == 0
+
+
+def test_the_command_prints_the_means(fast, tmp_path):
+    result = CliRunner().invoke(app, ["benchmark", "svdd", "digits", "--out", str(tmp_path)])
+    assert result.exit_code == 0
+    assert "mean AUROC, gamma=scale, nu=0.1" in result.output
+
+
+def test_nothing_measured_says_how_to(tmp_path):
+    with pytest.raises(FileNotFoundError, match="python -m adlib benchmark svdd cifar10"):
+        benchmark.load_results("svdd", "cifar10", tmp_path)
+    with pytest.raises(ValueError, match="no record is named 'x'"):
+        benchmark.mean_metric([], "x")
