@@ -8,17 +8,14 @@ Scores are compared in the precision they come in, so rounding never makes a tie
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from numbers import Real
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
-from torch import Tensor
 
-Values = np.ndarray | Tensor | Sequence[Any]
+from adlib._arrays import Values, finite, zero_one
 
 
 class F1Max(NamedTuple):
@@ -36,44 +33,8 @@ class F1Max(NamedTuple):
 # helpers
 
 
-def _array(values: Values, name: str) -> np.ndarray:
-    """values as a numeric array that shares memory where it can."""
-    if isinstance(values, Tensor):
-        values = values.detach().cpu()
-        values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()  # numpy has no bfloat16
-    try:
-        array = np.asarray(values)
-    except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, lists of tensors on a GPU
-        raise ValueError(f"{name} must be a rectangular array of numbers: {error}") from None
-    if array.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}")
-    if array.size == 0:
-        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
-    return array
-
-
-def _finite(values: Values, name: str) -> np.ndarray:
-    array = _array(values, name)
-    if array.dtype.kind != "f":
-        array = array.astype(np.float64)
-    elif array.dtype == np.float16:
-        array = array.astype(np.float32)
-    finite = np.isfinite(array)
-    if not finite.all():
-        raise ValueError(f"{name} must be finite, got {array.size - int(finite.sum())} NaN or infinite of {array.size}")
-    return array
-
-
-def _zero_one(values: Values, name: str) -> np.ndarray:
-    array = _array(values, name)
-    wrong = (array != 0) & (array != 1)
-    if wrong.any():
-        raise ValueError(f"{name} must be 0 (normal) or 1 (anomalous), got the value {array[wrong][0]}")
-    return array.astype(bool, copy=False)
-
-
 def _labels_and_scores(labels: Values, scores: Values) -> tuple[np.ndarray, np.ndarray]:
-    truth, ranking = _zero_one(labels, "labels"), _finite(scores, "scores")
+    truth, ranking = zero_one(labels, "labels"), finite(scores, "scores")
     for array, name in ((truth, "labels"), (ranking, "scores")):
         if array.ndim != 1:
             raise ValueError(f"{name} must have one dimension (N,), got shape {array.shape}; flatten maps first")
@@ -175,7 +136,7 @@ def aupro(masks: Values, maps: Values, max_fpr: float = 0.3) -> float:
 
     Taught in :doc:`/book/foundations/what_is_an_anomaly`.
     """
-    anomalous, values = _zero_one(masks, "masks"), _finite(maps, "maps")
+    anomalous, values = zero_one(masks, "masks"), finite(maps, "maps")
     if anomalous.ndim != 3:
         raise ValueError(f"masks must have shape (N, H, W), got {anomalous.shape}")
     if values.shape != anomalous.shape:
@@ -230,7 +191,7 @@ def psnr(prediction: Values, target: Values, data_range: float = 1.0) -> np.ndar
     smallest that a picture may take, above 0: 1 for [0, 1], 2 for [-1, 1], 255 for bytes. Returns (N,) float64.
     Raises ValueError on anything else. Source: Liu et al., 2018.
     """
-    predicted, true = _finite(prediction, "prediction"), _finite(target, "target")
+    predicted, true = finite(prediction, "prediction"), finite(target, "target")
     if predicted.ndim < 2:
         raise ValueError(f"prediction must have shape (N, ...) with two or more dimensions, got {predicted.shape}")
     if predicted.shape != true.shape:
@@ -257,7 +218,7 @@ def regularity_score(errors: Values, denominator: str = "max") -> np.ndarray:
     errors: (T,) finite, of one video. denominator: ``"max"`` (errors then not below 0) or ``"range"``.
     Returns (T,) float64 in [0, 1]. Raises ValueError on anything else. Source: Hasan et al., 2016.
     """
-    error = _finite(errors, "errors").astype(np.float64)
+    error = finite(errors, "errors").astype(np.float64)
     if error.ndim != 1:
         raise ValueError(f"errors must have one dimension (T,), got shape {error.shape}")
     if denominator not in ("max", "range"):

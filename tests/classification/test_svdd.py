@@ -80,6 +80,16 @@ def test_same_optimum_as_libsvm_at_6000_points():
     assert svdd.dual_objective_ == pytest.approx(dual(alpha, K), rel=1e-6)
 
 
+@pytest.mark.parametrize("name", ["linear", "poly"])
+def test_primal_equals_dual_at_6000_points(name):
+    """Weak duality: every feasible primal value is above every dual one, so a small gap proves both optimal."""
+    X = np.random.default_rng(0).normal(size=(6000, 3))
+    svdd = SVDD(nu=0.1, **KERNELS[name][1]).fit(X)
+    primal = svdd.radius_squared_ + np.maximum(0, svdd.anomaly_score(X)).sum() / 600
+    assert svdd.dual_objective_ <= primal * (1 + 1e-9)
+    assert svdd.dual_objective_ == pytest.approx(primal, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", KERNELS)
 def test_same_optimum_as_a_general_solver(name):
     kernel, parameters = KERNELS[name]

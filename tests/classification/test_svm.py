@@ -77,10 +77,12 @@ def test_same_optimum_with_copies_of_points_in_both_classes():
         assert ours.dual_objective_ == pytest.approx(libsvm_objective(theirs), rel=1e-6)
 
 
-def test_same_optimum_at_6000_points():
+@pytest.mark.parametrize("parameters", KERNELS, ids=lambda p: p["kernel"])
+def test_same_optimum_at_6000_points(parameters):
     X, y = make_circles(n_samples=6000, noise=0.2, factor=0.5, random_state=0)
-    ours = SoftMarginSVM(gamma=1.0).fit(X, y)
-    theirs = SVC(gamma=1.0).fit(X, y)
+    X = X + [0.5, 0.0]  # so that the linear kernel has something to find
+    ours = SoftMarginSVM(C=0.1, **parameters).fit(X, y)
+    theirs = SVC(C=0.1, **parameters).fit(X, y)
     assert ours.dual_objective_ == pytest.approx(libsvm_objective(theirs), rel=1e-6)
 
 
