@@ -173,7 +173,8 @@ def test_two_processes_follow_one(tmp_path):
     script.write_text(SCRIPT)
     results = {}
     for processes in (1, 2):
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--log-dir", str(tmp_path)]
+        command += ["--nproc-per-node", str(processes)]
         command += [str(script), str(tmp_path / f"checkpoint{processes}")]
         out = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1], timeout=300)
         assert out.returncode == 0, out.stderr[-3000:]
