@@ -21,14 +21,20 @@ KEY = { find adlib data/results -type f ! -name '*.pyc' | LC_ALL=C sort | xargs 
 # What decides which pages there are and how they are rendered. A change here renders them all, but executes none.
 LOOK = { cat _toc.yml _config.yml book/_static/*; echo $(NOTEBOOKS); } | cksum
 
+# Everything that the tests of the package can see.
+SEEN = { find . -path './.git' -prune -o -path './.venv*' -prune -o -path './$(VENV)' -prune -o -path ./_build -prune \
+	-o -path ./data/cache -prune -o -name __pycache__ -prune -o -name '.*_cache' -prune -o -name .hypothesis -prune \
+	-o -type f -print | LC_ALL=C sort | xargs cksum; echo "$$ADLIB_DATA"; $(KEY); } | cksum
+BROWSERS = command -v chromium chromium-browser google-chrome google-chrome-stable; echo "$$CHROMIUM"
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two heavy jobs on two cores are many times slower than one after the other
 .DELETE_ON_ERROR:
-.PHONY: help book test serve notebooks bench lint unit export-check nbval browser colab clean forget-stale
+.PHONY: help book test serve notebooks bench lint unit unit-once export-check nbval browser colab clean forget-stale
 
 help: ## list the targets
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 $(ENV): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "adlib needs Python 3.10 to 3.13, and none was found; name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
@@ -50,8 +56,8 @@ book: forget-stale ## execute and render the book, print where to open it
 	@$(LOOK) > _build/passed
 	@printf '\nThe book is ready. Open %s\nor run `make serve` and open http://127.0.0.1:$(PORT)/\n' "file://$(CURDIR)/_build/html/index.html"
 
-# The cheap failures first.
-test: lint unit export-check book nbval browser ## set up and run everything: lint, tests, notebooks, book, browser
+# The cheap failures first. What passed, and can see no change since, is not run again; `make clean` forgets that.
+test: lint unit-once export-check book nbval browser ## set up and run everything: lint, tests, notebooks, book, browser
 	@echo "make test: all passed"
 
 lint: $(ENV) ## ruff and mypy
@@ -62,28 +68,32 @@ lint: $(ENV) ## ruff and mypy
 unit: $(ENV) ## the tests of the package
 	$(BIN)/pytest tests --ignore=tests/benchmarks --ignore=tests/test_book.py
 
+unit-once: forget-stale
+	@seen=$$($(SEEN)); \
+		if [ "$$seen" = "$$(cat _build/tested 2>/dev/null)" ]; then echo "tests: nothing changed since they passed"; exit 0; fi; \
+		$(MAKE) --no-print-directory unit && echo "$$seen" > _build/tested
+
 export-check: $(ENV)
 	$(BIN)/python tools/export_notebooks.py --check
 
-# A notebook that passed, and has not changed since, is not run again.
 nbval: forget-stale ## run every exported notebook and compare its checked cells
 	@mkdir -p _build/nbval
 	@for notebook in $(NOTEBOOKS); do \
 		stamp=_build/nbval/$$(git hash-object $$notebook); \
-		if [ -f $$stamp ]; then echo "$$notebook: unchanged since it passed"; continue; fi; \
+		if [ -f $$stamp ]; then echo "$$notebook: nothing changed since it passed"; continue; fi; \
 		echo "pytest --nbval-lax $$notebook"; \
 		$(BIN)/pytest $(NBVAL) $$notebook || exit 1; \
 		touch $$stamp; \
 	done
 
-# Not again for the same book, the same test and the same choice of browsers.
+# Without a browser the test is skipped, and that is not remembered.
 browser: $(ENV) ## read the built book in a headless Chromium
-	@state=$$({ find _build/html tests/test_book.py -type f | LC_ALL=C sort | xargs cksum; \
-			command -v chromium chromium-browser google-chrome google-chrome-stable; \
-			echo "$$CHROMIUM $$REQUIRE_BROWSER"; } | cksum); \
-		if [ "$$state" = "$$(cat _build/browsed 2>/dev/null)" ]; then echo "nothing changed since the browser test last ran"; exit 0; fi; \
+	@browsers=$$($(BROWSERS)); \
+		state=$$({ find _build/html tests/test_book.py -type f | LC_ALL=C sort | xargs cksum; echo "$$browsers"; } | cksum); \
+		if [ "$$state" = "$$(cat _build/browsed 2>/dev/null)" ]; then echo "browser: nothing changed since it passed"; exit 0; fi; \
 		echo "pytest tests/test_book.py"; \
-		$(BIN)/pytest tests/test_book.py && echo "$$state" > _build/browsed
+		$(BIN)/pytest tests/test_book.py || exit 1; \
+		[ -z "$$browsers" ] || echo "$$state" > _build/browsed
 
 serve: book ## serve the book on this machine
 	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

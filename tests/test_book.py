@@ -45,6 +45,7 @@ FLAGS = [
     # Every name but our own address fails to resolve: the book is read as if there were no network.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+RAW_MATHS = r"\$|\\[(\[]"  # what MathJax would have replaced
 CONTRAST = 4.5  # to 1: WCAG 2.2, level AA, for text of ordinary size
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}  # px: a laptop and a telephone
 
@@ -332,11 +333,14 @@ def test_every_answer_of_a_quiz_gives_feedback(visit: Visit) -> None:
         for answer in quiz.locator(".MCButton").all():
             feedback.evaluate("f => { f.textContent = ''; }")
             answer.click()
-            assert feedback.inner_text().strip(), f"no feedback: {quiz.inner_text()!r}, {answer.inner_text()!r}"
+            said = feedback.inner_text().strip()
+            assert said, f"no feedback: {quiz.inner_text()!r}, {answer.inner_text()!r}"
+            assert not re.search(RAW_MATHS, said), f"maths is not typeset: {said!r}"
         for field in quiz.locator("input.Input-text").all():
             field.fill("-987654")
             field.press("Enter")
             assert feedback.inner_text().strip(), f"no feedback: {quiz.inner_text()!r}"
+        assert not re.search(RAW_MATHS, quiz.inner_text()), f"maths is not typeset: {quiz.inner_text()!r}"
     if quizzes.count():
         visit.page.wait_for_timeout(1000)  # the answers' colours are animated
         for scheme in ("dark", "light"):

@@ -61,7 +61,7 @@ def main() -> None:
     boundary = SVDD(nu=0.1, gamma=0.5).fit(arc)
     plots.decision_map(bounded, xs, ys, boundary.anomaly_score(grid).reshape(len(ys), len(xs)))
     plots.points(bounded, arc)
-    bounded.set(title="what is normal?", xticks=[], yticks=[], aspect="equal", xlabel="all inside the line")
+    bounded.set(title="what is normal?", xticks=[], yticks=[], aspect="equal", xlabel="nearly all inside the line")
 
     out = Path(__file__).resolve().parents[1] / "book" / "_static" / "readme.png"
     figure.savefig(out, dpi=110, metadata={"Software": None})

@@ -21,7 +21,7 @@ from adlib.storage import save_state
 class SVDD(OutlierMixin, BaseEstimator):
     r"""The smallest sphere that holds the normal points, with slack for a fraction nu of them.
 
-    Primal, eq. (2) of :doc:`/book/classification/svdd`:
+    Primal, eq. :eq:`svdd-primal` of :doc:`/book/classification/svdd`:
 
     .. math::
         \min_{R, a, \xi} R^2 + \frac{1}{\nu n} \sum_i \xi_i

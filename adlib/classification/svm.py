@@ -19,7 +19,7 @@ from adlib.classification.smo import smo
 class SoftMarginSVM(ClassifierMixin, BaseEstimator):
     r"""Two classes parted by the widest margin, with slack for the points that will not fit.
 
-    Primal, with slack :math:`\xi_i` for each point, eq. (4) of :doc:`/book/classification/svm`:
+    Primal, with slack :math:`\xi_i` for each point, eq. :eq:`svm-primal` of :doc:`/book/classification/svm`:
 
     .. math::
         \min_{w, b, \xi} \tfrac12 \lVert w \rVert^2 + C \sum_i \xi_i
