@@ -1,8 +1,8 @@
 """adlib: visual anomaly detection and segmentation, the library of the course."""
 
-from adlib import datasets, metrics
+from adlib import datasets, metrics, plots
 from adlib.classification.svdd import SVDD
 from adlib.classification.svm import SoftMarginSVM
 from adlib.detector import load_detector
 
-__all__ = ["SVDD", "SoftMarginSVM", "datasets", "load_detector", "metrics"]
+__all__ = ["SVDD", "SoftMarginSVM", "datasets", "load_detector", "metrics", "plots"]

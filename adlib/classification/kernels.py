@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-KernelName = Literal["linear", "poly", "rbf"]
+from adlib import _checks
+
 KERNELS = ("linear", "poly", "rbf")
 GAMMA_RULES = ("nearest", "scale")
 
@@ -26,15 +27,24 @@ class Kernel:
         k_\text{poly}(x, z) = (\gamma\, x^\top z + r)^p, \qquad
         k_\text{rbf}(x, z) = e^{-\gamma \lVert x - z \rVert^2}
 
-    gamma: :math:`\gamma > 0`, in units of one over a squared distance for the RBF kernel. degree: :math:`p`.
-    coef0: :math:`r`. X: (n, d), Z: (m, d) float64. Returns (n, m) float64.
+    gamma: :math:`\gamma > 0`, in units of one over a squared distance for the RBF kernel. degree: :math:`p \ge 1`.
+    coef0: :math:`r \ge 0`, since otherwise it is an inner product in no space. X: (n, d), Z: (m, d) float64; for the
+    RBF kernel near 0, or small distances are lost in rounding. Returns (n, m) float64. Raises ``ValueError``.
     Taught in :doc:`/book/classification/svm`.
     """
 
-    name: KernelName
+    name: str
     gamma: float = 1.0
     degree: int = 3
     coef0: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name not in KERNELS:
+            raise ValueError(f"kernel must be one of {KERNELS}, got {self.name!r}")
+        accepted = f"a number above 0 or one of {GAMMA_RULES}"
+        object.__setattr__(self, "gamma", _checks.number("gamma", self.gamma, accepted, 0, ends=False))
+        object.__setattr__(self, "degree", _checks.integer("degree", self.degree, 1))
+        object.__setattr__(self, "coef0", _checks.number("coef0", self.coef0, "a number of at least 0", 0))
 
     def __call__(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
         products = X @ Z.T
@@ -66,6 +76,7 @@ def nearest_gamma(X: np.ndarray) -> float:
     not. Copies of a point are no neighbours of it. X: (n, d) with at least two distinct rows, else ``ValueError``.
     Taught in :doc:`/book/classification/svdd`.
     """
+    X = X - X.mean(0)  # distances are found from lengths, and far from 0 the small ones would be lost in rounding
     distinct = np.unique(X, axis=0)
     if len(distinct) < 2:
         raise ValueError(
@@ -76,7 +87,7 @@ def nearest_gamma(X: np.ndarray) -> float:
     search = NearestNeighbors(n_neighbors=2, algorithm="brute").fit(distinct)
     # n_neighbors=2: the first one found is the row itself
     distances, _ = search.kneighbors(X)
-    return float(1.0 / np.median(distances[:, 1] ** 2))
+    return float(1.0 / np.square(np.median(distances[:, 1])))
 
 
 def scale_gamma(X: np.ndarray) -> float:
@@ -84,32 +95,38 @@ def scale_gamma(X: np.ndarray) -> float:
 
     X: (n, d). Constant X has no scale: 1.0, as scikit-learn has it. Taught in :doc:`/book/classification/svm`.
     """
-    variance = float(X.var())
-    return 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
+    return float(1.0 / (X.shape[1] * X.var())) if np.ptp(X) > 0 else 1.0
 
 
-def make_kernel(X: np.ndarray, kernel: str, gamma: float | str, degree: int, coef0: float) -> Kernel:
+def make_kernel(X: np.ndarray, kernel: Any, gamma: Any, degree: Any, coef0: Any) -> Kernel:
     """A :class:`Kernel` for the training points X (n, d), with gamma a positive number, ``"nearest"`` or ``"scale"``.
 
     Raises ``ValueError`` that names the argument. Taught in :doc:`/book/classification/svdd`.
     """
-    if kernel not in KERNELS:
-        raise ValueError(f"kernel must be one of {KERNELS}, got {kernel!r}")
-    if isinstance(gamma, str):
-        if gamma not in GAMMA_RULES:
-            raise ValueError(f"gamma must be a positive number or one of {GAMMA_RULES}, got {gamma!r}")
-        if kernel == "linear":  # has no gamma: do not pay for a rule
-            gamma = 1.0
-        else:
-            gamma = nearest_gamma(X) if gamma == "nearest" else scale_gamma(X)
-    elif not (np.isfinite(gamma) and gamma > 0):
-        raise ValueError(f"gamma must be a positive number or one of {GAMMA_RULES}, got {gamma!r}")
-    if not (isinstance(degree, int | np.integer) and degree >= 1):
-        raise ValueError(f"degree must be an integer of at least 1, got {degree!r}")
-    if not (np.isfinite(coef0) and coef0 >= 0):
-        # (γ xᵀz + r)^p with r < 0 is no inner product in any space, and the problem would not be convex
-        raise ValueError(f"coef0 must be a number of at least 0, got {coef0!r}")
-    return Kernel(kernel, float(gamma), int(degree), float(coef0))  # type: ignore[arg-type]
+    if not isinstance(gamma, str):
+        return Kernel(kernel, gamma, degree, coef0)
+    if gamma not in GAMMA_RULES:
+        raise ValueError(f"gamma must be a number above 0 or one of {GAMMA_RULES}, got {gamma!r}")
+    if kernel == "linear":  # has no gamma: do not pay for a rule
+        return Kernel(kernel, 1.0, degree, coef0)
+    with np.errstate(over="ignore", divide="ignore"):
+        value = 0.0
+        if np.square(X).sum() < np.inf:
+            value = nearest_gamma(X) if gamma == "nearest" else scale_gamma(X)
+    if not 0 < value < np.inf:
+        raise ValueError(f"X has values too large or too small for gamma={gamma!r}, which would be {value}: scale X")
+    return Kernel(kernel, value, degree, coef0)
+
+
+def finite_diagonal(kernel: Kernel, X: np.ndarray) -> np.ndarray:
+    """The kernel's diagonal, (n,), or ``ValueError`` where a product of X overflows. X: (n, d)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        diagonal = kernel.diagonal(X)
+        # No entry of the kernel matrix exceeds the largest of its diagonal, and sums of n of them must be finite too
+        reach = len(X) * max(diagonal.max(), float(np.einsum("ij,ij->i", X, X).max()) * max(kernel.gamma, 1.0))
+    if not reach < 1e150:
+        raise ValueError(f"X has values too large for the {kernel.name} kernel, up to {np.abs(X).max():.3g}: scale X")
+    return diagonal
 
 
 class KernelRows:
@@ -118,8 +135,8 @@ class KernelRows:
     A solver for few support vectors touches few rows; the whole matrix would cost more than the solution. One row is
     bound by reading X from memory, so a block of rows costs little more than one: the caller names further candidates.
 
-    kernel: maps (n, d), (m, d) to (n, m). X: (n, d). cache_mb: memory for rows, in megabytes.
-    Taught in :doc:`/book/classification/svdd`.
+    kernel: maps (n, d), (m, d) to (n, m). X: (n, d). cache_mb: memory for rows, in megabytes; two blocks of 32 rows are
+    kept in any case. Taught in :doc:`/book/classification/svdd`.
     """
 
     block = 32
@@ -128,27 +145,27 @@ class KernelRows:
         self.kernel, self.X = kernel, X
         self.capacity = max(2 * self.block, int(cache_mb * 1e6 / (8 * len(X))))
         self.missing = np.ones(len(X), bool)
-        self.computed = 0  # rows computed so far, for whoever wants to know what a solution cost
         self._rows: dict[int, np.ndarray] = {}
 
     def get(self, i: int, urgency: np.ndarray | None = None) -> np.ndarray:
         """Row i, (n,). urgency: (n,), the smaller, the sooner that row may be wanted; inf for never."""
-        if i not in self._rows:
-            wanted = np.array([i])
-            if urgency is not None:
-                urgency = np.where(self.missing, urgency, np.inf)
-                urgency[i] = np.inf
-                k = min(self.block, len(urgency)) - 1
-                near = np.argpartition(urgency, k)[:k] if k else wanted[:0]
-                wanted = np.append(wanted, near[np.isfinite(urgency[near])])
-            for index, row in zip(wanted.tolist(), self.kernel(self.X[wanted], self.X), strict=True):
-                while len(self._rows) >= self.capacity:  # the oldest goes; a dict keeps its order
-                    oldest = next(iter(self._rows))
-                    del self._rows[oldest]
-                    self.missing[oldest] = True
-                self._rows[index] = row
-                self.missing[index] = False
-            self.computed += len(wanted)
+        if i in self._rows:
+            row = self._rows[i] = self._rows.pop(i)  # to the end: a dict keeps its order, and the first goes first
+            return row
+        wanted = np.array([i])
+        # Rows on suspicion only while there is room: to make room for them would throw out rows that are in use
+        if urgency is not None and len(self._rows) + self.block <= self.capacity:
+            urgency = np.where(self.missing, urgency, np.inf)
+            urgency[i] = np.inf
+            k = min(self.block, len(urgency)) - 1
+            near = np.argpartition(urgency, k)[:k] if k else wanted[:0]
+            wanted = np.append(wanted, near[np.isfinite(urgency[near])])
+        if len(self._rows) == self.capacity:
+            oldest = next(iter(self._rows))
+            del self._rows[oldest]
+            self.missing[oldest] = True
+        self._rows.update(zip(wanted.tolist(), self.kernel(self.X[wanted], self.X), strict=True))
+        self.missing[wanted] = False
         return self._rows[i]
 
     def dot(self, beta: np.ndarray) -> np.ndarray:

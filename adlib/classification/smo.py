@@ -21,7 +21,8 @@ class SMOResult(NamedTuple):
     """What :func:`smo` found.
 
     beta: (n,) the solution. gradient: (n,) :math:`K\\beta + q`. objective: :math:`\\tfrac12 \\beta^\\top K \\beta +
-    q^\\top \\beta`. n_iter: pairs moved. gap: the largest violation of the optimality conditions left.
+    q^\\top \\beta`. n_iter: pairs moved, and steps on all free variables. gap: the largest violation of the optimality
+    conditions left, in units of the gradient.
     """
 
     beta: np.ndarray
@@ -49,13 +50,14 @@ def smo(
         \textstyle\sum_i \beta_i = \sum_i \beta^\text{start}_i, \quad \text{lower} \le \beta \le \text{upper}
 
     rows: the kernel matrix, row by row. diagonal, q, lower, upper, start: (n,) with start feasible. tol: stop when no
-    pair violates the optimality conditions by more, in units of the gradient. max_iter: pairs moved at most; reaching
-    it gives a ``ConvergenceWarning``. The pair: i is the variable that most wants to grow, j the one whose exchange
-    with i lowers the objective most to second order. Source: Fan, Chen and Lin, 2005, working set selection 2.
-    Taught in :doc:`/book/classification/svm`.
+    pair violates the optimality conditions by more, as a share of half the spread of the gradient at the start, so that
+    the scale of the data does not matter. max_iter: steps at most; reaching it gives a ``ConvergenceWarning``.
+    The pair: i is the variable that most wants to grow, j the one whose exchange with i lowers the objective most to
+    second order. Source: Fan, Chen and Lin, 2005, working set selection 2. Taught in :doc:`/book/classification/svm`.
     """
     beta = start.astype(float)
     gradient = rows.dot(beta) + q
+    tol *= float(np.ptp(gradient)) / 2
     # A variable may grow below its upper bound and shrink above its lower bound. Infinity takes it out of a search.
     grow = np.where(beta < upper, gradient, np.inf)
     shrink = np.where(beta > lower, gradient, -np.inf)
@@ -75,7 +77,7 @@ def smo(
             )
             break
         if n_iter and n_iter % period == 0:
-            move_free_variables(rows, beta, gradient, lower, upper)
+            _move_free_variables(rows, beta, gradient, lower, upper)
             np.copyto(grow, np.where(beta < upper, gradient, np.inf))
             np.copyto(shrink, np.where(beta > lower, gradient, -np.inf))
             continue
@@ -100,7 +102,7 @@ def smo(
     return SMOResult(beta, gradient, objective, n_iter, max(gap, 0.0))
 
 
-def move_free_variables(
+def _move_free_variables(
     rows: KernelRows, beta: np.ndarray, gradient: np.ndarray, lower: np.ndarray, upper: np.ndarray
 ) -> None:
     """Move all variables between their bounds to where they would be optimal, or as far as a bound allows. In place.

@@ -5,6 +5,7 @@ Taught in :doc:`/book/classification/svdd`.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from adlib.classification.kernels import Kernel, KernelRows, make_kernel
+from adlib import _checks
+from adlib.classification.kernels import Kernel, KernelRows, finite_diagonal, make_kernel
 from adlib.classification.smo import smo
-from adlib.classification.svm import check_positive, kernel_sum
+from adlib.classification.svm import kernel_sum, shift
 from adlib.storage import save_state
 
 
@@ -38,13 +40,17 @@ class SVDD(OutlierMixin, BaseEstimator):
     Parameters: nu in (0, 1], an upper bound on the fraction of training points outside the sphere and a lower bound
     on the fraction of support vectors. kernel: ``"rbf"``, ``"linear"`` or ``"poly"``. gamma: a positive number,
     ``"scale"``, or ``"nearest"`` (:func:`~adlib.classification.kernels.nearest_gamma`), which ranks pictures better but
-    in few dimensions puts every training point on the sphere. degree, coef0: of the polynomial kernel. tol: the largest
-    violation of the optimality conditions left, as in libsvm, which sums the multipliers to nu n instead of 1.
-    max_iter: pairs moved at most. cache_mb: memory for kernel rows, in megabytes.
+    in few dimensions puts nearly every training point on the sphere. degree, coef0: of the polynomial kernel. tol: how
+    exact the solution is: no squared distance violates the optimality conditions by more than tol / (nu n), at most
+    tol / 100, of the spread of the squared distances. max_iter: steps of the solver at most. cache_mb: memory for
+    kernel rows, in megabytes.
 
     Learned: ``support_`` indices of the support vectors, ``support_vectors_`` (s, d), ``alpha_`` (s,) their
-    multipliers, which sum to 1, ``radius_squared_`` :math:`R^2`, ``centre_norm_squared_`` :math:`\lVert a \rVert^2`,
-    ``offset_`` :math:`-R^2`, ``dual_objective_``, ``gamma_``, ``n_iter_``.
+    multipliers, which sum to 1, ``radius_squared_`` :math:`R^2`, ``offset_`` :math:`-R^2`, ``dual_objective_``,
+    ``gamma_``, ``n_iter_``.
+
+    ``predict`` follows scikit-learn: +1 inside, -1 outside. For a threshold with a bound on false alarms give
+    ``anomaly_score`` of held-out normal points to :func:`~adlib.detector.conformal_threshold`.
 
     Raises ``ValueError`` that names the argument for bad input. Source: Tax and Duin, 2004, with
     :math:`C = 1 / (\nu n)` after Schölkopf et al., 2001. Taught in :doc:`/book/classification/svdd`.
@@ -73,29 +79,31 @@ class SVDD(OutlierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> SVDD:
         """Find the sphere. X: (n, d), normal points only. y is ignored. Returns self."""
-        if isinstance(self.nu, str) or not 0 < self.nu <= 1:
-            raise ValueError(f"nu must lie in (0, 1], got {self.nu!r}")
-        check_positive(tol=self.tol, max_iter=self.max_iter, cache_mb=self.cache_mb)
+        nu = _checks.number("nu", self.nu, "a number in (0, 1]", 0, 1, ends=False)
+        _checks.positive(tol=self.tol, cache_mb=self.cache_mb)
+        max_iter = _checks.integer("max_iter", self.max_iter, 1)
         X = validate_data(self, X, dtype=np.float64)
-        n, C = len(X), 1 / (self.nu * len(X))
+        n, C = len(X), 1 / (nu * len(X))
         kernel = make_kernel(X, self.kernel, self.gamma, self.degree, self.coef0)
-        diagonal = kernel.diagonal(X)
-        # Half the dual with its sign turned: min ½ αᵀKα − ½ diag(K)ᵀα. One unit of libsvm's tol is C of ours.
+        self._shift = shift(kernel.name != "poly", X)
+        diagonal = finite_diagonal(kernel, X - self._shift)
+        # Half the dual with its sign turned: min ½ αᵀKα − ½ diag(K)ᵀα
         result = smo(
-            KernelRows(kernel, X, self.cache_mb),
+            KernelRows(kernel, X - self._shift, self.cache_mb),
             diagonal,
             q=-diagonal / 2,
             lower=np.zeros(n),
             upper=np.full(n, C),
             start=far_points_first(X, C),
-            tol=self.tol * C,
-            max_iter=self.max_iter,
+            tol=self.tol * min(C, 0.01),
+            max_iter=max_iter,
         )
         alpha = result.beta
-        self.centre_norm_squared_ = float(alpha @ (result.gradient + diagonal / 2))  # αᵀKα
+        self._centre_norm_squared = float(alpha @ (result.gradient + diagonal / 2))  # αᵀKα
         # ‖φ(x_i) − a‖² = K_ii − 2 (Kα)_i + αᵀKα
-        distance = self.centre_norm_squared_ - 2 * result.gradient
-        self.radius_squared_ = radius_squared(alpha, distance, C)
+        distance = self._centre_norm_squared - 2 * result.gradient
+        # Rounded up, so that the points on the sphere count as inside also after another order of summation
+        self.radius_squared_ = radius_squared(alpha, distance, C) + 1e-10 * float(diagonal.max())
         self.offset_ = -self.radius_squared_
         self.support_ = np.flatnonzero(alpha)
         self.support_vectors_ = X[self.support_]
@@ -103,11 +111,8 @@ class SVDD(OutlierMixin, BaseEstimator):
         self.dual_objective_ = -2 * result.objective
         self.gamma_ = kernel.gamma
         self.n_iter_ = result.n_iter
+        self._kernel = kernel
         return self
-
-    @property
-    def _kernel(self) -> Kernel:
-        return Kernel(self.kernel, self.gamma_, self.degree, self.coef0)  # type: ignore[arg-type]
 
     def score_samples(self, X: Any) -> np.ndarray:
         r"""Minus the squared distance to the centre. X: (m, d). Returns (m,), the greater, the more normal.
@@ -116,8 +121,9 @@ class SVDD(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        projection = kernel_sum(self._kernel, X, self.support_vectors_, self.alpha_)
-        return 2 * projection - self._kernel.diagonal(X) - self.centre_norm_squared_
+        X = X - self._shift
+        projection = kernel_sum(self._kernel, X, self.support_vectors_ - self._shift, self.alpha_)
+        return 2 * projection - self._kernel.diagonal(X) - self._centre_norm_squared
 
     def decision_function(self, X: Any) -> np.ndarray:
         r""":math:`R^2 - \lVert \varphi(x) - a \rVert^2`, positive inside the sphere. X: (m, d). Returns (m,)."""
@@ -137,13 +143,19 @@ class SVDD(OutlierMixin, BaseEstimator):
     def save(self, path: str | Path) -> None:
         """Write the fitted sphere to one file without pickle. :func:`~adlib.detector.load_detector` reads it."""
         check_is_fitted(self)
-        learned = {k: v for k, v in vars(self).items() if k.endswith("_") and k != "feature_names_in_"}
+        learned = {k: v for k, v in vars(self).items() if k.startswith("_") or k.endswith("_")}
+        learned["_kernel"] = asdict(self._kernel)
+        if "feature_names_in_" in learned:
+            learned["feature_names_in_"] = learned["feature_names_in_"].tolist()
         save_state(path, {"class": "adlib.classification.svdd.SVDD", "params": self.get_params(), "learned": learned})
 
     @classmethod
     def _from_saved(cls, saved: dict[str, Any], device: Any) -> SVDD:
         svdd = cls(**saved["params"])
         svdd.__dict__.update(saved["learned"])
+        svdd._kernel = Kernel(**saved["learned"]["_kernel"])
+        if hasattr(svdd, "feature_names_in_"):
+            svdd.feature_names_in_ = np.array(svdd.feature_names_in_, dtype=object)
         return svdd
 
 
@@ -170,5 +182,4 @@ def radius_squared(alpha: np.ndarray, distance: np.ndarray, C: float) -> float:
     outer = distance[alpha > 0].min()
     # A support vector below the bound lies on the sphere and counts in both: then outer <= inner, equal to within tol.
     # If there is none, every radius in between is optimal: the middle.
-    # Rounded up, so that the points on the sphere count as inside also after another order of summation.
-    return float(max(inner, (inner + outer) / 2) * (1 + 1e-10) + 1e-14)
+    return float(max(inner, (inner + outer) / 2))

@@ -12,7 +12,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from adlib.classification.kernels import KernelRows, make_kernel
+from adlib import _checks
+from adlib.classification.kernels import KernelRows, finite_diagonal, make_kernel
 from adlib.classification.smo import smo
 
 
@@ -70,7 +71,8 @@ class SoftMarginSVM(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: Any, y: Any) -> SoftMarginSVM:
         """Find the margin. X: (n, d). y: (n,) with two distinct labels. Returns self."""
-        check_positive(C=self.C, tol=self.tol, max_iter=self.max_iter, cache_mb=self.cache_mb)
+        _checks.positive(C=self.C, tol=self.tol, cache_mb=self.cache_mb)
+        max_iter = _checks.integer("max_iter", self.max_iter, 1)
         X, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -83,18 +85,19 @@ class SoftMarginSVM(ClassifierMixin, BaseEstimator):
             raise ValueError(f"y must hold two distinct labels, got 1 class: {self.classes_[0]!r}")
         sign = np.where(labels == 1, 1.0, -1.0)
         kernel = make_kernel(X, self.kernel, self.gamma, self.degree, self.coef0)
-        rows = KernelRows(kernel, X, self.cache_mb)
+        self._shift = shift(kernel.name == "rbf", X)
+        diagonal = finite_diagonal(kernel, X - self._shift)
 
         # In β_i = α_i y_i the dual is: min ½ βᵀKβ − yᵀβ, Σβ = 0, β between 0 and C y.
         result = smo(
-            rows,
-            kernel.diagonal(X),
+            KernelRows(kernel, X - self._shift, self.cache_mb),
+            diagonal,
             q=-sign,
             lower=np.minimum(0, self.C * sign),
             upper=np.maximum(0, self.C * sign),
             start=np.zeros(len(X)),
             tol=self.tol,
-            max_iter=self.max_iter,
+            max_iter=max_iter,
         )
         beta, gradient = result.beta, result.gradient
         # The gradient is f(x_i) − b − y_i, and on the margin f(x_i) = y_i: there b = −gradient.
@@ -122,8 +125,8 @@ class SoftMarginSVM(ClassifierMixin, BaseEstimator):
     def coef_(self) -> np.ndarray:
         """The normal vector w, (1, d), of the linear kernel; no other kernel has one in the space of X."""
         check_is_fitted(self)
-        if self.kernel != "linear":
-            raise AttributeError(f"coef_ exists for kernel='linear' alone, this one is {self.kernel!r}")
+        if self._kernel.name != "linear":
+            raise AttributeError(f"coef_ exists for kernel='linear' alone, this one is {self._kernel.name!r}")
         return self.dual_coef_ @ self.support_vectors_
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -133,7 +136,8 @@ class SoftMarginSVM(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
-        return kernel_sum(self._kernel, X, self.support_vectors_, self.dual_coef_[0]) + self.intercept_[0]
+        support = self.support_vectors_ - self._shift
+        return kernel_sum(self._kernel, X - self._shift, support, self.dual_coef_[0]) + self.intercept_[0]
 
     def predict(self, X: Any) -> np.ndarray:
         """The class of each row. X: (m, d). Returns (m,)."""
@@ -152,8 +156,11 @@ def kernel_sum(kernel: Any, X: np.ndarray, support: np.ndarray, weights: np.ndar
     return np.concatenate([kernel(X[i : i + size], support) @ weights for i in range(0, len(X), size)])
 
 
-def check_positive(**values: float) -> None:
-    """Raise ``ValueError`` naming the first argument that is no positive finite number."""
-    for name, value in values.items():
-        if isinstance(value, str) or not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name} must be a positive number, got {value!r}")
+def shift(harmless: bool, X: np.ndarray) -> np.ndarray:
+    """What to subtract from every point, (d,): the mean where a shift changes nothing, else 0. X: (n, d).
+
+    Distances are found from lengths, ‖x − z‖² = ‖x‖² + ‖z‖² − 2 xᵀz: far from 0 small ones would be lost in rounding.
+    """
+    with np.errstate(over="ignore"):
+        mean = X.mean(0)
+    return mean if harmless and np.isfinite(mean).all() else np.zeros(X.shape[1])

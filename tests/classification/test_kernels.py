@@ -53,17 +53,23 @@ def test_nearest_gamma_scales_as_one_over_distance_squared(factor, n):
 
 def test_scale_gamma_is_scikit_learns():
     assert scale_gamma(X) == pytest.approx(1 / (5 * X.var()))
-    assert scale_gamma(np.ones((3, 2))) == 1.0
+    assert scale_gamma(np.full((30, 3), 0.1)) == 1.0
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"kernel": "sigmoid"}, "kernel must be one of .*'sigmoid'"),
-        ({"gamma": 0}, "gamma must be a positive number.*got 0"),
-        ({"gamma": -1.0}, "gamma must be a positive number.*got -1.0"),
-        ({"gamma": np.nan}, "gamma must be a positive number.*got nan"),
-        ({"gamma": "auto"}, "gamma must be a positive number or one of .*'auto'"),
+        ({"gamma": 0}, "gamma must be a number above 0.*got 0"),
+        ({"gamma": -1.0}, "gamma must be a number above 0.*got -1.0"),
+        ({"gamma": np.nan}, "gamma must be a number above 0.*got nan"),
+        ({"gamma": None}, "gamma must be a number above 0.*got None"),
+        ({"gamma": True}, "gamma must be a number above 0.*got True"),
+        ({"gamma": 1j}, "gamma must be a number above 0.*got 1j"),
+        ({"gamma": np.array([0.5])}, "gamma must be a number above 0"),
+        ({"degree": True}, "degree must be an integer of at least 1, got True"),
+        ({"coef0": "1"}, "coef0 must be a number of at least 0, got '1'"),
+        ({"gamma": "auto"}, "gamma must be a number above 0 or one of .*'auto'"),
         ({"degree": 0}, "degree must be an integer of at least 1, got 0"),
         ({"degree": 2.5}, "degree must be an integer of at least 1, got 2.5"),
         ({"coef0": -1.0}, "coef0 must be a number of at least 0, got -1.0"),
@@ -107,4 +113,27 @@ def test_a_block_brings_the_most_urgent_rows():
     urgency[3] = np.inf  # never wanted
     rows.get(50, urgency)
     assert set(rows._rows) == {50, *range(3), *range(4, 32)}
-    assert rows.computed == 32
+
+
+def test_a_full_memory_computes_no_row_on_suspicion_and_keeps_the_rows_in_use():
+    points = RNG.normal(size=(300, 4))
+    asked = []
+    rows = KernelRows(lambda A, B: asked.append(len(A)) or A @ B.T, points, cache_mb=1e-6)  # room for 64 rows
+    for i in range(0, 300, 10):
+        rows.get(i, urgency=np.arange(300.0))
+        rows.get(0)
+    assert 0 in rows._rows and len(rows._rows) == 64
+    assert asked[2:] == [1] * (len(asked) - 2)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e5, 1e6])
+def test_nearest_gamma_far_from_zero(offset):
+    points = RNG.normal(size=(50, 2)) * 0.01
+    assert nearest_gamma(points + offset) == pytest.approx(nearest_gamma(points), rel=1e-2)
+
+
+@pytest.mark.parametrize("rule", ["nearest", "scale"])
+@pytest.mark.parametrize("factor", [1e200, 1e-170])
+def test_values_beyond_a_rule_are_named(rule, factor):
+    with pytest.raises(ValueError, match="X has values too large or too small for gamma="):
+        make_kernel(X * factor, "rbf", rule, 3, 0.0)

@@ -30,7 +30,8 @@ def libsvm_multipliers(K, nu, tol=1e-7):
     """SVDD's multipliers, from libsvm's one-class SVM, for any kernel matrix K.
 
     libsvm has no linear term. Replace K by M - D/2, where D_ij = K_ii + K_jj - 2 K_ij is the squared distance in the
-    feature space: on multipliers that sum to one this changes the objective by a constant, and its diagonal is M.
+    feature space: on multipliers that sum to one this turns the objective into -dual + M. The matrix is no kernel in
+    general, it may have negative eigenvalues, but along moves that keep the sum the problem is as convex as before.
     """
     if nu == 1:  # one point is feasible, and libsvm finds no finite offset there
         return np.full(len(K), 1 / len(K))
@@ -131,7 +132,7 @@ def test_a_square_by_hand():
     X = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0], [0.2, 0.1]])
     svdd = SVDD(kernel="linear", nu=0.1, tol=1e-9).fit(X)
     assert svdd.radius_squared_ == pytest.approx(2.0)
-    assert svdd.centre_norm_squared_ == pytest.approx(0.0, abs=1e-9)
+    np.testing.assert_allclose(svdd.alpha_ @ svdd.support_vectors_, 0, atol=1e-9)
     np.testing.assert_allclose(svdd.anomaly_score([[0.0, 0.0], [3.0, 0.0]]), [-2.0, 7.0], atol=1e-6)
     assert list(svdd.predict(X)) == [1] * 5
 
@@ -154,6 +155,50 @@ def test_nu_property(seed, n, nu, gamma):
     support = len(svdd.support_) / n
     assert outside <= nu + 1e-9
     assert support >= nu - 1e-9
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 10_000), n=st.integers(2, 150), nu=st.floats(0.01, 1.0), offset=st.sampled_from([0, 600, 1e5])
+)
+def test_nu_property_of_a_linear_kernel_far_from_zero(seed, n, nu, offset):
+    X = np.random.default_rng(seed).normal(size=(n, 2)) + offset
+    svdd = SVDD(nu=nu, kernel="linear").fit(X)
+    assert (svdd.predict(X) == -1).mean() <= nu + 1e-9
+    assert len(svdd.support_) / n >= nu - 1e-9
+
+
+@pytest.mark.parametrize("nu", [0.05, 0.001, 1e-4, 1e-6])
+def test_below_one_point_nu_changes_nothing(nu):
+    """From nu = 1 / n down no multiplier can reach its bound: the smallest sphere that holds every point."""
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    expected = SVDD(nu=0.05, gamma=0.5, tol=1e-6).fit(X)
+    svdd = SVDD(nu=nu, gamma=0.5).fit(X)
+    assert svdd.radius_squared_ == pytest.approx(expected.radius_squared_, rel=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_scale_of_the_data_does_not_matter(scale):
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    svdd = SVDD(kernel="linear").fit(X * scale)
+    assert svdd.radius_squared_ / scale**2 == pytest.approx(
+        SVDD(kernel="linear", tol=1e-8).fit(X).radius_squared_, rel=1e-4
+    )
+
+
+def test_data_far_from_zero():
+    X = np.random.default_rng(0).normal(size=(60, 2)) * 0.01
+    for gamma in (5000.0, "nearest"):
+        near, far = SVDD(gamma=gamma).fit(X), SVDD(gamma=gamma).fit(X + 1e5)
+        np.testing.assert_allclose(far.anomaly_score(X + 1e5), near.anomaly_score(X), atol=1e-3)
+
+
+def test_parameters_set_after_fit_change_nothing_until_the_next():
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    svdd = SVDD(gamma=0.5).fit(X)
+    before = svdd.anomaly_score(X)
+    svdd.set_params(kernel="linear", nu=0.5)
+    np.testing.assert_array_equal(svdd.anomaly_score(X), before)
 
 
 @settings(max_examples=30, deadline=None)
@@ -211,13 +256,18 @@ def test_scikit_learn_checks():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"nu": 0}, r"nu must lie in \(0, 1\], got 0"),
-        ({"nu": 1.5}, r"nu must lie in \(0, 1\], got 1.5"),
-        ({"nu": float("nan")}, r"nu must lie in \(0, 1\], got nan"),
-        ({"nu": "few"}, r"nu must lie in \(0, 1\], got 'few'"),
+        ({"nu": 0}, r"nu must be a number in \(0, 1\], got 0"),
+        ({"nu": 1.5}, r"nu must be a number in \(0, 1\], got 1.5"),
+        ({"nu": float("nan")}, r"nu must be a number in \(0, 1\], got nan"),
+        ({"nu": None}, r"nu must be a number in \(0, 1\], got None"),
+        ({"nu": True}, r"nu must be a number in \(0, 1\], got True"),
+        ({"nu": [0.1]}, r"nu must be a number in \(0, 1\], got \[0.1\]"),
+        ({"nu": 0.1j}, r"nu must be a number in \(0, 1\], got 0.1j"),
+        ({"max_iter": 0.5}, "max_iter must be an integer of at least 1, got 0.5"),
+        ({"nu": "few"}, r"nu must be a number in \(0, 1\], got 'few'"),
         ({"kernel": "cosine"}, "kernel must be one of .*'cosine'"),
-        ({"gamma": -2}, "gamma must be a positive number.*got -2"),
-        ({"tol": -1}, "tol must be a positive number, got -1"),
+        ({"gamma": -2}, "gamma must be a number above 0.*got -2"),
+        ({"tol": -1}, "tol must be a number above 0, got -1"),
     ],
 )
 def test_bad_parameters_are_named(parameters, message):
@@ -230,6 +280,8 @@ def test_bad_data_is_named():
         SVDD().fit([[np.nan], [1.0]])
     with pytest.raises(ValueError, match="Input X contains infinity"):
         SVDD().fit([[np.inf], [1.0]])
+    with pytest.raises(ValueError, match="X has values too large"):
+        SVDD().fit(np.random.default_rng(0).normal(size=(5, 2)) * 1e200)
     with pytest.raises(ValueError, match="at least two distinct rows in X"):
         SVDD(gamma="nearest").fit(np.ones((5, 3)))
     with pytest.raises(ValueError, match="X has 3 features, but SVDD is expecting 2"):

@@ -138,12 +138,16 @@ def test_scikit_learn_checks():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"C": 0}, "C must be a positive number, got 0"),
-        ({"C": -1.0}, "C must be a positive number, got -1.0"),
-        ({"C": "much"}, "C must be a positive number, got 'much'"),
-        ({"tol": 0}, "tol must be a positive number, got 0"),
-        ({"max_iter": -1}, "max_iter must be a positive number, got -1"),
-        ({"cache_mb": 0}, "cache_mb must be a positive number, got 0"),
+        ({"C": 0}, "C must be a number above 0, got 0"),
+        ({"C": -1.0}, "C must be a number above 0, got -1.0"),
+        ({"C": "much"}, "C must be a number above 0, got 'much'"),
+        ({"C": None}, "C must be a number above 0, got None"),
+        ({"C": True}, "C must be a number above 0, got True"),
+        ({"C": [1.0]}, r"C must be a number above 0, got \[1.0\]"),
+        ({"max_iter": 1e6}, "max_iter must be an integer of at least 1, got 1000000.0"),
+        ({"tol": 0}, "tol must be a number above 0, got 0"),
+        ({"max_iter": -1}, "max_iter must be an integer of at least 1, got -1"),
+        ({"cache_mb": 0}, "cache_mb must be a number above 0, got 0"),
         ({"kernel": "sigmoid"}, "kernel must be one of"),
     ],
 )
@@ -161,6 +165,27 @@ def test_bad_data_is_named():
         SoftMarginSVM().fit([[0.0], [1.0], [2.0]], [0, 1, 2])
     with pytest.raises(AttributeError, match="kernel='linear' alone, this one is 'rbf'"):
         _ = SoftMarginSVM().fit([[0.0], [1.0]], [0, 1]).coef_
+
+
+def test_values_too_large_are_named():
+    X, y = problem(20, 1.0)
+    with pytest.raises(ValueError, match="X has values too large for the linear kernel"):
+        SoftMarginSVM(kernel="linear").fit(X * 1e200, y)
+
+
+def test_data_far_from_zero():
+    X, y = problem(60, 1.0)
+    near, far = SoftMarginSVM(gamma=0.5).fit(X, y), SoftMarginSVM(gamma=0.5).fit(X + 1e6, y)
+    np.testing.assert_allclose(far.decision_function(X + 1e6), near.decision_function(X), atol=1e-3)
+
+
+def test_parameters_set_after_fit_change_nothing_until_the_next():
+    X, y = problem(30, 1.0)
+    svm = SoftMarginSVM(kernel="linear").fit(X, y)
+    before, w = svm.decision_function(X), svm.coef_
+    svm.set_params(kernel="rbf")
+    np.testing.assert_array_equal(svm.decision_function(X), before)
+    np.testing.assert_array_equal(svm.coef_, w)
 
 
 def test_a_budget_too_small_warns():
