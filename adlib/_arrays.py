@@ -15,8 +15,12 @@ Values = np.ndarray | Tensor | Sequence[Any]
 def array(values: Any, name: str) -> np.ndarray:
     """values as a numeric array, not empty, that shares memory where it can."""
     if isinstance(values, Tensor):
+        if values.layout != torch.strided or values.is_quantized:
+            raise ValueError(f"{name} must be a plain tensor, got layout {values.layout}, dtype {values.dtype}")
         values = values.detach().cpu()
         values = (values.float() if values.dtype == torch.bfloat16 else values).numpy()  # numpy has no bfloat16
+    if isinstance(values, np.ma.MaskedArray):
+        raise ValueError(f"{name} must be a plain array, got a masked one; fill it or drop what is masked")
     try:
         result = np.asarray(values)
     except (ValueError, TypeError, RuntimeError) as error:  # ragged lists, lists of tensors on a GPU
@@ -34,6 +38,8 @@ def finite(values: Any, name: str, dimensions: int | None = None) -> np.ndarray:
     if dimensions is not None and result.ndim != dimensions:
         raise ValueError(f"{name} must have {dimensions} dimension(s), got shape {result.shape}")
     if result.dtype.kind != "f":
+        if result.dtype.itemsize == 8 and np.abs(result.astype(np.float64)).max() >= 2**53:
+            raise ValueError(f"{name} must hold integers below 2**53, since larger ones would be rounded to ties")
         result = result.astype(np.float64)
     elif result.dtype == np.float16:
         result = result.astype(np.float32)

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from adlib.detector import Detector, Pictures, batches, check_images
+from adlib import _checks
+from adlib.detector import Detector, Pictures, batches, shape_of
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,7 @@ class MeanPictureConfig:
     floor: float = 0.02  # smallest standard deviation, in grey levels of [0, 1]: about five steps of an 8-bit picture
 
     def __post_init__(self) -> None:
-        if not 0 < self.floor <= 1:
-            raise ValueError(f"floor must lie in (0, 1], got {self.floor!r}")
+        _checks.number("floor", self.floor, "a number in (0, 1]", 0, 1, ends=False)
 
 
 class MeanPicture(Detector):
@@ -42,13 +42,11 @@ class MeanPicture(Detector):
 
     def _fit(self, normal: Pictures, *, checkpoint: Path | None, progress: bool) -> None:
         # One pass in float64. Sums of squares about 0.5 lose nothing for values in [0, 1].
-        count = 0
-        total = torch.zeros(self.shape_, dtype=torch.float64)
-        squares = torch.zeros(self.shape_, dtype=torch.float64)
-        for batch in batches(normal, self.batch_size):
-            shifted = (
-                check_images(batch, name="normal", channels=self.shape_[0], size=self.shape_[1:]).double().cpu() - 0.5
-            )
+        count, shape = 0, shape_of(normal)
+        total = torch.zeros(shape, dtype=torch.float64)
+        squares = torch.zeros(shape, dtype=torch.float64)
+        for batch in batches(normal, self.batch_size, name="normal", shape=shape):
+            shifted = batch.double().cpu() - 0.5
             count += len(batch)
             total += shifted.sum(0)
             squares += shifted.square().sum(0)

@@ -24,7 +24,9 @@ def benchmark(
     dataset: Annotated[str, typer.Argument(help="the data set: digits, mnist, fashion_mnist or cifar10")],
     seeds: Annotated[int, typer.Option(help="how many seeds, from 0 on", min=1)] = 1,
     root: Annotated[Path | None, typer.Option(help="folder of the data; else ADLIB_DATA, else data/cache")] = None,
-    out: Annotated[Path | None, typer.Option(help="folder of the records; else data/results")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="folder of the records; else data/results, or results where adlib is installed")
+    ] = None,
 ) -> None:
     """Measure a method on every class of a data set and keep the record. What is measured already is not repeated."""
     try:

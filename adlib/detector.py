@@ -10,7 +10,9 @@ import dataclasses
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import import_module
+from inspect import isabstract
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,8 +20,10 @@ import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
+from adlib import _checks
+from adlib._arrays import finite
 from adlib.storage import load_state, save_state
 
 Pictures = Tensor | Dataset
@@ -47,8 +51,8 @@ class Detector(ABC):
         if config is not None and not isinstance(config, self.config_class):
             raise ValueError(f"config must be a {self.config_class.__name__}, got {type(config).__name__}")
         self.config: Any = self.config_class() if config is None else config
-        self.seed = check_seed(seed)
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.seed = _checks.seed(seed)
+        self.device = check_device(device)
 
     @abstractmethod
     def _fit(self, normal: Pictures, *, checkpoint: Path | None, progress: bool) -> None: ...
@@ -69,9 +73,10 @@ class Detector(ABC):
         training that takes long leaves its state, and from which it goes on. progress: show a progress bar.
         """
         normal = check_pictures(normal, name="normal")
+        vars(self).pop("shape_", None)  # a fit that fails leaves a detector that is not fitted
+        self._fit(normal, checkpoint=Path(checkpoint) if checkpoint else None, progress=progress)
         self.shape_ = shape_of(normal)
         self.threshold_: float | None = None
-        self._fit(normal, checkpoint=Path(checkpoint) if checkpoint else None, progress=progress)
         return self
 
     def anomaly_score(self, images: Pictures) -> Tensor:
@@ -95,14 +100,19 @@ class Detector(ABC):
 
     def predict(self, images: Pictures) -> Tensor:
         """True where the score is above the threshold of :meth:`calibrate`. Returns (N,) of bool."""
-        scores = self.anomaly_score(images)
+        self._check_fitted()
         if self.threshold_ is None:
             raise NotFittedError(f"this {type(self).__name__} has no threshold yet: call calibrate first")
-        return scores > self.threshold_
+        return self.anomaly_score(images) > self.threshold_
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted detector to one file, safetensors with a JSON header. Read it by :func:`load_detector`."""
+        """Write the fitted detector to one file, safetensors with a JSON header. Read it by :func:`load_detector`.
+
+        Raises ``TypeError`` for a subclass from outside adlib, which :func:`load_detector` would not make.
+        """
         self._check_fitted()
+        if not type(self).__module__.startswith("adlib."):
+            raise TypeError(f"{type(self).__name__} is no class of adlib, and load_detector makes no other")
         save_state(
             path,
             {
@@ -131,8 +141,7 @@ class Detector(ABC):
         self._check_fitted()
         images = check_pictures(images, name=name, shape=self.shape_)
         results = []
-        for batch in batches(images, self.batch_size):
-            check_images(batch, name=name, channels=self.shape_[0], size=self.shape_[1:])
+        for batch in batches(images, self.batch_size, name=name, shape=self.shape_):
             result = function(batch.to(self.device)).cpu()
             if not torch.isfinite(result).all():
                 raise FloatingPointError(f"{type(self).__name__} gave a score that is not finite; train it anew")
@@ -143,14 +152,18 @@ class Detector(ABC):
 def load_detector(path: str | Path, *, device: str | torch.device | None = None) -> Any:
     """The detector that ``save`` wrote, with its threshold: same scores on the same machine.
 
-    path: the file. device: as in :class:`Detector`. Only classes of adlib are made, and nothing in the file is run.
+    path: the file. device: as in :class:`Detector`. Only detectors of adlib are made, and nothing in the file is run.
     Taught in :doc:`/book/foundations/what_is_an_anomaly`.
     """
     saved = load_state(path)
-    module, _, name = saved.get("class", "").rpartition(".") if isinstance(saved, dict) else ("", "", "")
-    if module.split(".")[0] != "adlib":
+    found = None
+    module, _, name = str(saved.get("class", "") if isinstance(saved, dict) else "").rpartition(".")
+    if module.startswith("adlib.") and module not in ("adlib.__main__", "adlib.cli"):
+        with suppress(ImportError):
+            found = getattr(import_module(module), name, None)
+    if not hasattr(found, "_from_saved") or isabstract(found):
         raise ValueError(f"path: {str(path)!r} holds no detector of adlib")
-    return getattr(import_module(module), name)._from_saved(saved, device)
+    return found._from_saved(saved, device)  # type: ignore[union-attr]
 
 
 def conformal_threshold(scores: Any, false_positive_rate: float) -> float:
@@ -166,11 +179,8 @@ def conformal_threshold(scores: Any, false_positive_rate: float) -> float:
     Source: Vovk, Gammerman and Shafer, 2005.
     Taught in :doc:`/book/foundations/what_is_an_anomaly`.
     """
-    scores = np.asarray(scores, dtype=float)
-    if scores.ndim != 1 or not np.isfinite(scores).all():
-        raise ValueError(f"scores must be a vector of finite numbers, got shape {scores.shape}")
-    if not 0 < false_positive_rate < 1:
-        raise ValueError(f"false_positive_rate must lie in (0, 1), got {false_positive_rate!r}")
+    scores = finite(scores, "scores", 1)
+    _checks.number("false_positive_rate", false_positive_rate, "a number in (0, 1)", 0, np.nextafter(1, 0), ends=False)
     n = len(scores)
     # 1e-9: (n + 1)(1 − ε) may be an integer that rounding lifts a little
     k = math.ceil((n + 1) * (1 - false_positive_rate) - 1e-9)
@@ -192,8 +202,11 @@ def check_images(
     wanted = f"{name} must be a float Tensor (N, C, H, W) in [0, 1]"
     if not isinstance(images, Tensor):
         raise ValueError(f"{wanted}, got {type(images).__name__}")
-    if not images.is_floating_point():
-        raise ValueError(f"{wanted}, got dtype {images.dtype}; for 8-bit pictures divide by 255")
+    if images.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        hint = "; for 8-bit pictures divide by 255" if images.dtype == torch.uint8 else ""
+        raise ValueError(f"{wanted}, got dtype {images.dtype}{hint}")
+    if images.layout != torch.strided:
+        raise ValueError(f"{wanted}, got the layout {images.layout}")
     if images.ndim != 4 or 0 in images.shape:
         raise ValueError(f"{wanted}, got shape {tuple(images.shape)}")
     if channels is not None and images.shape[1] != channels:
@@ -211,37 +224,55 @@ def check_images(
 def check_pictures(images: Any, *, name: str, shape: tuple[int, ...] | None = None) -> Pictures:
     """As :func:`check_images`, or a Dataset that is not empty; its pictures are checked as they are read."""
     channels, size = (shape[0], shape[1:]) if shape else (None, None)
+    if isinstance(images, IterableDataset):
+        raise ValueError(f"{name} must be a Dataset with a length and an index, got {type(images).__name__}")
     if isinstance(images, Dataset):
         if len(images) == 0:  # type: ignore[arg-type]
             raise ValueError(f"{name} must hold at least one picture, got an empty Dataset")
-        check_images(picture_of(images[0])[None], name=f"{name}[0]", channels=channels, size=size)
+        check_images(picture_of(images[0], name)[None], name=f"{name}[0]", channels=channels, size=size)
         return images
-    return check_images(images, name=name, channels=channels, size=size)
+    return check_images(images, name=name, channels=channels, size=size).detach()
 
 
-def check_seed(seed: Any) -> int:
-    """Return seed if it is an integer in [0, 2**63), else raise ``ValueError``."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise ValueError(f"seed must be an integer of at least 0, got {seed!r}")
-    return int(seed)
+def check_device(device: Any) -> torch.device:
+    """A torch device, the GPU if there is one for None. Raises ``ValueError`` for what is none."""
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device must be the name of a device such as 'cpu' or 'cuda', got {device!r}") from error
 
 
-def picture_of(item: Any) -> Tensor:
+def picture_of(item: Any, name: str) -> Tensor:
     """The picture of one item of a Dataset: the item, or its first part where it is a pair such as (picture, label)."""
-    picture = item[0] if isinstance(item, tuple | list) else item
+    picture = item[0] if isinstance(item, tuple | list) and item else item
     if not isinstance(picture, Tensor):
-        raise ValueError(f"a Dataset must yield Tensors (C, H, W), or tuples that begin with one, got {type(picture)}")
+        raise ValueError(
+            f"{name} must be a Dataset of Tensors (C, H, W), or of tuples that begin with one, "
+            f"got {type(picture).__name__}"
+        )
     return picture
 
 
 def shape_of(images: Pictures) -> tuple[int, ...]:
-    """(C, H, W) of the pictures."""
-    return tuple(images.shape[1:]) if isinstance(images, Tensor) else tuple(picture_of(images[0]).shape)
+    """(C, H, W) of the pictures, already checked."""
+    return tuple(images.shape[1:]) if isinstance(images, Tensor) else tuple(picture_of(images[0], "images").shape)
 
 
-def batches(images: Pictures, batch_size: int) -> Iterator[Tensor]:
-    """The pictures in order, batch by batch, (B, C, H, W). A Dataset is read as it goes, so memory stays bounded."""
+def batches(images: Pictures, batch_size: int, *, name: str, shape: tuple[int, ...]) -> Iterator[Tensor]:
+    """The pictures in order, batch by batch, (B, C, H, W), each checked to be of this shape (C, H, W).
+
+    A Dataset is read as it goes, so memory stays bounded. name: what to call it in an error.
+    """
+
+    def collate(items: list[Any]) -> Tensor:
+        pictures = [picture_of(item, name) for item in items]
+        for picture in pictures:
+            check_images(picture[None], name=name, channels=shape[0], size=shape[1:])
+        return torch.stack(pictures)
+
     if isinstance(images, Tensor):
         yield from images.split(batch_size)
     else:
-        yield from DataLoader(images, batch_size, collate_fn=lambda items: torch.stack([picture_of(i) for i in items]))
+        yield from DataLoader(images, batch_size, collate_fn=collate)

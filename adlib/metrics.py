@@ -8,13 +8,13 @@ Scores are compared in the precision they come in, so rounding never makes a tie
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from adlib import _checks
 from adlib._arrays import Values, finite, zero_one
 
 
@@ -24,9 +24,13 @@ class F1Max(NamedTuple):
     Taught in :doc:`/book/foundations/what_is_an_anomaly`.
     """
 
+    #: Harmonic mean of precision and recall, in (0, 1].
     f1: float
+    #: One of the scores.
     threshold: float
+    #: Share of the alarms that are right, in (0, 1].
     precision: float
+    #: Share of the anomalies that raise an alarm, in (0, 1].
     recall: float
 
 
@@ -120,12 +124,12 @@ def aupro(masks: Values, maps: Values, max_fpr: float = 0.3) -> float:
     r"""Area under the per-region overlap curve up to a false-positive rate, as a share of the best possible.
 
     .. math::
-        \mathrm{PRO}(t) = \frac1R \sum_{r=1}^{R} \frac{|\{p \in C_r : a_p \ge t\}|}{|C_r|},
+        \mathrm{PRO}(\tau) = \frac1J \sum_{j=1}^{J} \frac{|\{p \in M_j : A_p \ge \tau\}|}{|M_j|},
         \qquad
-        \mathrm{AUPRO} = \frac{1}{f} \int_0^{f} \mathrm{PRO}\, \mathrm{d}\,\mathrm{FPR}
+        \mathrm{AUPRO} = \frac{1}{q} \int_0^{q} \mathrm{PRO}\, \mathrm{d}\,\mathrm{FPR}
 
-    with :math:`C_r` the 8-connected anomalous regions of all pictures, :math:`a_p` the map's value at pixel :math:`p`,
-    FPR the share of all normal pixels with :math:`a_p \ge t`, and :math:`f` = ``max_fpr``. Every region weighs the
+    with :math:`M_j` the 8-connected anomalous regions of all pictures, :math:`A_p` the map's value at pixel :math:`p`,
+    FPR the share of all normal pixels with :math:`A_p \ge \tau`, and :math:`q` = ``max_fpr``. Every region weighs the
     same, a scratch of ten pixels as much as a hole of ten thousand.
 
     Exact: all distinct thresholds count, pixels of equal value are raised together (the curve is straight between two
@@ -141,8 +145,7 @@ def aupro(masks: Values, maps: Values, max_fpr: float = 0.3) -> float:
         raise ValueError(f"masks must have shape (N, H, W), got {anomalous.shape}")
     if values.shape != anomalous.shape:
         raise ValueError(f"maps must have the shape of masks, {anomalous.shape}, got {values.shape}")
-    if not isinstance(max_fpr, Real) or not 0 < max_fpr <= 1:  # NaN fails the comparison
-        raise ValueError(f"max_fpr must be in (0, 1], got {max_fpr!r}")
+    max_fpr = _checks.number("max_fpr", max_fpr, "a number in (0, 1]", 0, 1, ends=False)
     if not anomalous.any():
         raise ValueError("masks must mark at least one anomalous region, got only zeros")
     if anomalous.all():
@@ -196,8 +199,7 @@ def psnr(prediction: Values, target: Values, data_range: float = 1.0) -> np.ndar
         raise ValueError(f"prediction must have shape (N, ...) with two or more dimensions, got {predicted.shape}")
     if predicted.shape != true.shape:
         raise ValueError(f"target must have the shape of prediction, {predicted.shape}, got {true.shape}")
-    if not isinstance(data_range, Real) or not 0 < data_range < math.inf:
-        raise ValueError(f"data_range must be a finite number above 0, got {data_range!r}")
+    _checks.positive(data_range=data_range)
     difference = predicted.astype(np.float64) - true
     error = (difference**2).reshape(len(difference), -1).mean(1)
     with np.errstate(divide="ignore"):  # log 0 is meant: no error, infinite ratio

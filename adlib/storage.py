@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,20 @@ def save_state(path: str | Path, state: Any) -> None:
     The file appears complete or not at all: it is written beside its place and moved there. Raises ``TypeError`` for
     anything that would need pickle.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {}
     header = {"adlib": json.dumps(_pack(state, tensors))}
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata=header)
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A place beside path to write to; moved to path when all went well, removed otherwise."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        save_file(tensors, partial, metadata=header)
+        yield partial
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -41,20 +50,23 @@ def load_state(path: str | Path) -> Any:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
     except SafetensorError as error:
         raise ValueError(f"path: {str(path)!r} is no safetensors file, or a damaged one ({error})") from error
-    if header is None:
-        raise ValueError(f"path: {str(path)!r} is a safetensors file, but adlib did not write it")
-    return _unpack(json.loads(header), tensors)
+    try:
+        return _unpack(json.loads(header or ""), tensors)
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ValueError(f"path: {str(path)!r} is a safetensors file, but adlib did not write it") from error
 
 
 def _pack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, np.bool_ | np.number):
+    if isinstance(value, np.bool_ | np.integer | np.floating):
         return value.item()
     if isinstance(value, torch.Tensor | np.ndarray):
         kind = "tensor" if isinstance(value, torch.Tensor) else "array"
-        if isinstance(value, np.ndarray) and value.dtype.kind not in "biuf":
-            raise TypeError(f"state: an array of {value.dtype} cannot be stored without pickle")
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind not in "biuf" or value.dtype.itemsize > 8:
+                raise TypeError(f"state: an array of {value.dtype} cannot be stored without pickle")
+            value = np.ascontiguousarray(value, value.dtype.newbyteorder("="))
         key = str(len(tensors))
         # a clone, since safetensors refuses two names for one memory
         tensors[key] = torch.as_tensor(value).detach().cpu().clone().contiguous()
@@ -62,7 +74,7 @@ def _pack(value: Any, tensors: dict[str, torch.Tensor]) -> Any:
     if isinstance(value, dict):  # as pairs, since the keys of an optimiser's state are numbers
         return {"dict": [[_pack(k, tensors), _pack(v, tensors)] for k, v in value.items()]}
     if isinstance(value, list | tuple):
-        return {type(value).__name__: [_pack(v, tensors) for v in value]}
+        return {"tuple" if isinstance(value, tuple) else "list": [_pack(v, tensors) for v in value]}
     raise TypeError(f"state: a {type(value).__name__} cannot be stored without pickle")
 
 

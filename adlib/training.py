@@ -6,6 +6,7 @@ off and goes on from the last whole epoch gives the result of one that was not.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 from tqdm import tqdm
 
+from adlib import _checks
 from adlib.storage import load_state, save_state
 
 
@@ -46,6 +48,8 @@ def epoch_batches(n: int, batch_size: int, *, seed: int, epoch: int, rank: int =
     several processes a batch whose size they do not divide loses the rest, so that the mean over processes is the mean
     over the batch. Returns int64 Tensors of at most ceil(batch_size / world) indices.
     """
+    _checks.integer("n", n, 1)
+    _checks.integer("batch_size", batch_size, 1)
     order = torch.randperm(n, generator=torch.Generator().manual_seed(mix(seed, epoch)))
     shares = [batch[: len(batch) - len(batch) % world][rank::world] for batch in order.split(batch_size)]
     return [share for share in shares if len(share)]
@@ -59,6 +63,7 @@ def train(
     epochs: int,
     batch_size: int,
     seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
     accelerator: Accelerator | None = None,
     after_epoch: Callable[[int], None] | None = None,
     checkpoint: str | Path | None = None,
@@ -71,24 +76,33 @@ def train(
     With an accelerator it calls ``accelerator.backward`` on modules that ``accelerator.prepare`` has wrapped.
     data: a Tensor (N, ...), held whole and moved to the device once, or a Dataset, read item by item. state: name to
     whatever has state_dict and load_state_dict (modules, optimisers, schedulers): what a checkpoint holds.
+    settings: what else makes this run another one than its neighbour, such as the method's configuration.
     after_epoch: called with the number of the epoch just done, for schedulers. checkpoint: a file written after every
-    epoch; if it exists, training goes on from it, and if it is from another run, ``ValueError`` says what differs.
+    epoch; if it exists, training goes on from it. If it is from a run with another seed, data, batch size, state or
+    settings, or is past ``epochs``, ``ValueError`` says so.
     """
-    for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
+    epochs, batch_size = _checks.integer("epochs", epochs, 1), _checks.integer("batch_size", batch_size, 1)
+    seed = _checks.seed(seed)
+    if not isinstance(data, Tensor | Dataset):
+        raise ValueError(f"data must be a Tensor or a Dataset, got {type(data).__name__}")
     n = len(data)  # type: ignore[arg-type]
     if n == 0:
         raise ValueError("data must hold at least one item, got none")
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
-    if batch_size < world:
-        raise ValueError(f"batch_size must be at least the number of processes, {world}, got {batch_size}")
+    if min(n, batch_size) < world:
+        raise ValueError(
+            f"data and batch_size must have at least one item for each of {world} processes, got {n}, {batch_size}"
+        )
     device = accelerator.device if accelerator else _device_of(state)
+    run: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "items": n, "state": sorted(state)}
+    if checkpoint:
+        run |= {"settings": repr(sorted((settings or {}).items())), "data": _fingerprint(data)}
     if isinstance(data, Tensor):
         data = data.to(device)
-    run = {"seed": seed, "batch_size": batch_size, "items": n, "state": sorted(state)}
     plain = {k: accelerator.unwrap_model(v) if accelerator and _is_module(v) else v for k, v in state.items()}
-    history = _resume(checkpoint, run, plain, device)
+    history = _resume(checkpoint, run, plain)
+    if len(history) > epochs:
+        raise ValueError(f"epochs: the checkpoint has {len(history)} epochs already, more than the {epochs} asked for")
 
     bar = tqdm(total=epochs, initial=len(history), desc=label, unit="epoch", disable=not progress or rank > 0)
     with bar:
@@ -111,16 +125,15 @@ def train(
     return history
 
 
-def _resume(
-    checkpoint: str | Path | None, run: dict[str, Any], state: Mapping[str, Any], device: torch.device
-) -> list[dict[str, float]]:
+def _resume(checkpoint: str | Path | None, run: dict[str, Any], state: Mapping[str, Any]) -> list[dict[str, float]]:
     if not checkpoint or not Path(checkpoint).exists():
         return []
     saved = load_state(checkpoint)
     if not isinstance(saved, dict) or "run" not in saved:
         raise ValueError(f"checkpoint: {str(checkpoint)!r} holds no training state")
-    if saved["run"] != run:
-        raise ValueError(f"checkpoint: {str(checkpoint)!r} is from another run, {saved['run']}; this one is {run}")
+    differing = [f"{k} {saved['run'].get(k)!r} there, {run[k]!r} here" for k in run if saved["run"].get(k) != run[k]]
+    if differing:
+        raise ValueError(f"checkpoint: {str(checkpoint)!r} is from another run: {'; '.join(differing)}")
     for name, part in state.items():
         part.load_state_dict(saved["states"][name])
     return saved["history"]
@@ -140,6 +153,16 @@ def _mean(reports: list[dict[str, Tensor]], weights: list[int], accelerator: Acc
 def _collate(data: Dataset, indices: Tensor, device: torch.device) -> Any:
     batch = default_collate([data[i] for i in indices.tolist()])
     return batch.to(device) if isinstance(batch, Tensor) else [part.to(device) for part in batch]
+
+
+def _fingerprint(data: Tensor | Dataset) -> str:
+    """Of a Tensor its type, shape and bytes; of a Dataset its type alone, since reading it all would take too long."""
+    if not isinstance(data, Tensor):
+        return type(data).__name__
+    plain = data.detach().cpu().contiguous()
+    return hashlib.sha256(
+        f"{plain.dtype} {tuple(plain.shape)}".encode() + plain.view(torch.uint8).numpy().tobytes()
+    ).hexdigest()
 
 
 def _is_module(value: Any) -> bool:

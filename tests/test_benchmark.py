@@ -1,6 +1,7 @@
 """The record: what stands in it, that nothing is measured twice or lost, and that a user's mistake gets one line."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +49,36 @@ def test_only_what_is_missing_is_measured(fast, tmp_path):
     assert records[:7] == kept and len(records) == 10 and all(r["seconds_fit"] >= 0 for r in records[7:])
 
 
+def test_other_data_are_measured_anew(fast, tmp_path):
+    path = tmp_path / "svdd-digits.json"
+    first = benchmark.benchmark("svdd", "digits", out=tmp_path, progress=False)
+    changed = [dict(record, data_sha256="of other pictures", seconds_fit=-1.0) for record in first]
+    path.write_text(json.dumps(changed))
+    again = benchmark.benchmark("svdd", "digits", out=tmp_path, progress=False)
+    assert len(again) == 10 and all(r["seconds_fit"] >= 0 for r in again)
+
+
+def test_only_variants_that_draw_are_repeated(monkeypatch, tmp_path):
+    measured = []
+    measure = lambda name: lambda data, seed: measured.append((name, seed)) or {"metrics": {"auroc": 0.5}}  # noqa: E731
+    monkeypatch.setattr(benchmark, "METHODS", {"svdd": {"fixed": measure("fixed"), "drawn": measure("drawn")}})
+    monkeypatch.setattr(benchmark, "DRAWING", {"drawn"})
+    records = benchmark.benchmark("svdd", "digits", seeds=(s for s in range(2)), out=tmp_path, progress=False)
+    assert measured == [("fixed", 0), ("drawn", 0), ("drawn", 1)] * 10
+    assert {r["command"] for r in records} == {"python -m adlib benchmark svdd digits --seeds 2"}
+
+
+def test_a_changed_package_is_marked(monkeypatch):
+    calls = []
+
+    def run(command, **options):
+        calls.append(command[1])
+        return SimpleNamespace(stdout={"rev-parse": "abc\n", "status": " M adlib/metrics.py\n"}.get(command[1], ""))
+
+    monkeypatch.setattr(benchmark.subprocess, "run", run)
+    assert benchmark.environment()["commit"] == "abc-dirty" and calls == ["ls-files", "rev-parse", "status"]
+
+
 def test_an_interruption_keeps_what_was_measured(monkeypatch, tmp_path):
     measure = FAST["svdd"]["gamma=scale, nu=0.1"]
     calls = []
@@ -67,7 +98,7 @@ def test_an_interruption_keeps_what_was_measured(monkeypatch, tmp_path):
 
 def test_the_leaking_protocol_judges_on_other_pictures_than_it_tunes_on():
     data = one_class("digits", 2)
-    record = benchmark.METHODS["svdd"]["gamma tuned on test labels (leaks), nu=0.1"](data, 0)
+    record = benchmark.METHODS["svdd"][benchmark.LEAKS](data, 0)
     assert record["config"]["test"] == len(data.test) - len(data.test) // 10
     assert np.log2(record["config"]["gamma"]) in range(-10, 0)
 
@@ -85,7 +116,8 @@ def test_mistakes_get_one_line(tmp_path):
     runner = CliRunner()
     for arguments, message in [
         (["magic", "digits"], "method must be one of ('svdd',), got 'magic'"),
-        (["svdd", "cats"], "'cats'"),
+        (["svdd", "cats"], "dataset must be one of ('digits', 'mnist', 'fashion_mnist', 'cifar10'), got 'cats'"),
+        (["svdd", "imagenet"], "got 'imagenet'"),
         (["svdd", "mnist", "--root", str(tmp_path)], "mnist"),
     ]:
         result = runner.invoke(app, ["benchmark", *arguments, "--out", str(tmp_path)])
@@ -105,3 +137,23 @@ def test_nothing_measured_says_how_to(tmp_path):
         benchmark.load_results("svdd", "cifar10", tmp_path)
     with pytest.raises(ValueError, match="no record is named 'x'"):
         benchmark.mean_metric([], "x")
+    with pytest.raises(ValueError, match=r"metric must be one of \('auroc',\), got 'aupro'"):
+        benchmark.mean_metric([{"variant": "x", "metrics": {"auroc": 0.5}}], "x", "aupro")
+    (tmp_path / "svdd-digits.json").write_text("[{")
+    with pytest.raises(ValueError, match=r"svdd-digits.json is no record of measurements"):
+        benchmark.load_results("svdd", "digits", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((["svdd"], "digits"), "method must be one of"),
+        (("svdd", None), "dataset must be one of .*got None"),
+        (("svdd", "digits", {"seeds": "ab"}), "seed must be an integer of at least 0, got 'a'"),
+        (("svdd", "digits", {"seeds": []}), "seeds must hold at least one integer"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, message):
+    *positional, options = arguments if isinstance(arguments[-1], dict) else (*arguments, {})
+    with pytest.raises(ValueError, match=message):
+        benchmark.benchmark(*positional, **options)

@@ -117,10 +117,37 @@ def test_fit_again_forgets_the_threshold():
 
 
 def test_a_file_may_not_name_a_foreign_class(tmp_path):
-    for foreign in ({"class": "os.system"}, {"class": "adlibx.Thing"}, {"no": "class"}, [1, 2]):
+    foreigners = ["os.system", "adlibx.Thing", "adlib.__main__.app", "adlib.nope.X", "adlib.detector.Detector", 5]
+    foreigners += ["adlib.baselines.MeanPictureConfig"]
+    for foreign in (*({"class": name} for name in foreigners), {"no": "class"}, [1, 2]):
         save_state(tmp_path / "foreign", foreign)
         with pytest.raises(ValueError, match="holds no detector of adlib"):
             load_detector(tmp_path / "foreign")
+
+
+def test_a_class_from_outside_is_not_saved(tmp_path):
+    class Mine(MeanPicture):
+        pass
+
+    with pytest.raises(TypeError, match="Mine is no class of adlib"):
+        Mine().fit(pictures(3)).save(tmp_path / "mine")
+
+
+def test_a_fit_that_fails_leaves_nothing_fitted(tmp_path):
+    detector = MeanPicture().fit(pictures(3))
+    late = pictures(300, shape=(1, 4, 4))
+    late[299] = 7.0
+    with pytest.raises(ValueError, match="normal must be"):
+        detector.fit(Lazy(late))
+    with pytest.raises(NotFittedError):
+        detector.anomaly_score(pictures(3))
+    with pytest.raises(NotFittedError):
+        detector.save(tmp_path / "half")
+
+
+def test_pictures_that_carry_gradients_leave_none():
+    detector = MeanPicture().fit(pictures(3).requires_grad_())
+    assert not detector.mean_.requires_grad
 
 
 def test_a_detector_without_a_map_says_so():
@@ -150,6 +177,9 @@ def test_scores_that_are_not_finite_are_an_error():
         ([[0.0]], "got list"),
         (np.zeros((2, 1, 6, 5)), "got ndarray"),
         (torch.zeros(2, 1, 6, 5, dtype=torch.uint8), "got dtype torch.uint8; for 8-bit pictures divide by 255"),
+        (torch.zeros(2, 1, 6, 5, dtype=torch.bool), "got dtype torch.bool$"),
+        (torch.zeros(2, 1, 6, 5, dtype=torch.complex64), "got dtype torch.complex64$"),
+        (torch.zeros(2, 1, 6, 5).to_sparse(), "got the layout torch.sparse_coo"),
         (torch.zeros(1, 6, 5), r"got shape \(1, 6, 5\)"),
         (torch.zeros(0, 1, 6, 5), r"got shape \(0, 1, 6, 5\)"),
         (torch.full((2, 1, 6, 5), float("nan")), "got NaN or infinity"),
@@ -188,8 +218,18 @@ def test_another_size_or_channel_count_is_named():
 def test_bad_datasets_are_named():
     with pytest.raises(ValueError, match="normal must hold at least one picture, got an empty Dataset"):
         MeanPicture().fit(Lazy(pictures(3)[:0]))
-    with pytest.raises(ValueError, match="a Dataset must yield Tensors"):
+    with pytest.raises(ValueError, match=r"normal must be a Dataset of Tensors .*got int"):
         MeanPicture().fit(Lazy([1, 2]))
+    unequal = Lazy([torch.zeros(1, 6, 5), torch.zeros(1, 5, 5)])
+    with pytest.raises(ValueError, match=r"normal must be 6 x 5 pixels, got shape \(1, 1, 5, 5\)"):
+        MeanPicture().fit(unequal)
+
+    class Endless(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            yield torch.zeros(1, 6, 5)
+
+    with pytest.raises(ValueError, match="normal must be a Dataset with a length and an index, got Endless"):
+        MeanPicture().fit(Endless())
     late = pictures(300)
     late[299] = 7.0  # the first picture is fine
     with pytest.raises(ValueError, match=r"normal must be .*to 7"):
@@ -199,8 +239,11 @@ def test_bad_datasets_are_named():
 def test_other_bad_arguments_are_named():
     with pytest.raises(ValueError, match="config must be a MeanPictureConfig, got dict"):
         MeanPicture({"floor": 0.1})
-    with pytest.raises(ValueError, match=r"floor must lie in \(0, 1\], got 0"):
+    with pytest.raises(ValueError, match=r"floor must be a number in \(0, 1\], got 0"):
         MeanPictureConfig(floor=0)
+    for device in ("abc", 1.5):
+        with pytest.raises(ValueError, match=f"device must be the name of a device .*, got {device!r}"):
+            MeanPicture(device=device)
     for seed in (-1, 1.5, True, "a"):
         with pytest.raises(ValueError, match=f"seed must be an integer of at least 0, got {seed!r}"):
             MeanPicture(seed=seed)
@@ -248,15 +291,15 @@ def test_more_pictures_than_the_rate_needs_are_asked_for():
     assert conformal_threshold(np.arange(19.0), 0.05) == 18
 
 
-@pytest.mark.parametrize("rate", [0, 1, -0.1, float("nan")])
+@pytest.mark.parametrize("rate", [0, 1, -0.1, float("nan"), "0.05", None, True])
 def test_a_bad_rate_is_named(rate):
-    with pytest.raises(ValueError, match=r"false_positive_rate must lie in \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"false_positive_rate must be a number in \(0, 1\), got"):
         conformal_threshold(np.arange(100.0), rate)
 
 
 def test_bad_scores_are_named():
-    for bad in (np.zeros((3, 3)), [1.0, np.nan], np.inf):
-        with pytest.raises(ValueError, match="scores must be a vector of finite numbers"):
+    for bad in (np.zeros((3, 3)), [1.0, np.nan], np.inf, ["a"], [1j], [[1], [1, 2]], []):
+        with pytest.raises(ValueError, match="scores must"):
             conformal_threshold(bad, 0.5)
 
 

@@ -388,11 +388,11 @@ GOOD_MASK, GOOD_MAP = np.eye(2)[None], np.ones((1, 2, 2))
         (np.zeros((1, 2, 2)), GOOD_MAP, 0.3, "masks must mark at least one anomalous region"),
         (np.ones((1, 2, 2)), GOOD_MAP, 0.3, "masks must leave at least one normal pixel"),
         (np.ones((0, 2, 2)), np.ones((0, 2, 2)), 0.3, "masks must not be empty"),
-        (GOOD_MASK, GOOD_MAP, 0, r"max_fpr must be in \(0, 1\], got 0"),
-        (GOOD_MASK, GOOD_MAP, 1.01, r"max_fpr must be in \(0, 1\], got 1.01"),
-        (GOOD_MASK, GOOD_MAP, -0.3, r"max_fpr must be in \(0, 1\], got -0.3"),
-        (GOOD_MASK, GOOD_MAP, math.nan, r"max_fpr must be in \(0, 1\], got nan"),
-        (GOOD_MASK, GOOD_MAP, "0.3", r"max_fpr must be in \(0, 1\], got '0.3'"),
+        (GOOD_MASK, GOOD_MAP, 0, r"max_fpr must be a number in \(0, 1\], got 0"),
+        (GOOD_MASK, GOOD_MAP, 1.01, r"max_fpr must be a number in \(0, 1\], got 1.01"),
+        (GOOD_MASK, GOOD_MAP, -0.3, r"max_fpr must be a number in \(0, 1\], got -0.3"),
+        (GOOD_MASK, GOOD_MAP, math.nan, r"max_fpr must be a number in \(0, 1\], got nan"),
+        (GOOD_MASK, GOOD_MAP, "0.3", r"max_fpr must be a number in \(0, 1\], got '0.3'"),
     ],
 )
 def test_maps_that_cannot_be_judged(masks, maps, max_fpr, message):
@@ -432,9 +432,9 @@ def test_psnr_of_bytes_does_not_wrap_around():
         ([[math.nan]], [[0.0]], 1, "prediction must be finite"),
         ([[0.0]], [[math.inf]], 1, "target must be finite"),
         (np.ones((0, 2)), np.ones((0, 2)), 1, "prediction must not be empty"),
-        ([[0.0]], [[0.0]], 0, "data_range must be a finite number above 0, got 0"),
-        ([[0.0]], [[0.0]], math.inf, "data_range must be a finite number above 0, got inf"),
-        ([[0.0]], [[0.0]], math.nan, "data_range must be a finite number above 0, got nan"),
+        ([[0.0]], [[0.0]], 0, "data_range must be a number above 0, got 0"),
+        ([[0.0]], [[0.0]], math.inf, "data_range must be a number above 0, got inf"),
+        ([[0.0]], [[0.0]], math.nan, "data_range must be a number above 0, got nan"),
     ],
 )
 def test_psnr_refuses(prediction, target, data_range, message):
@@ -483,3 +483,15 @@ def test_range_accepts_errors_below_zero():
 def test_regularity_refuses(errors, denominator, message):
     with pytest.raises(ValueError, match=message):
         regularity_score(errors, denominator)
+
+
+def test_integers_that_floats_would_tie_are_refused():
+    with pytest.raises(ValueError, match=r"scores must hold integers below 2\*\*53"):
+        auroc([0, 1], np.array([2**53, 2**53 + 1]))
+    assert auroc([0, 1], np.array([2**53 - 2, 2**53 - 1])) == 1
+
+
+@pytest.mark.parametrize("odd", [np.ma.masked_array([0.1, 0.2], [0, 1]), torch.tensor([0.1, 0.2]).to_sparse()])
+def test_odd_arrays_are_named(odd):
+    with pytest.raises(ValueError, match="scores must be a plain"):
+        auroc([0, 1], odd)

@@ -16,6 +16,8 @@ def test_a_nest_comes_back_as_it_was(tmp_path):
         "scalar": np.float64(0.1),
         "infinite": float("inf"),
         "half": torch.ones(2, dtype=torch.bfloat16),
+        "shape": torch.zeros(2, 3).shape,
+        "backwards": np.arange(3, dtype=">f4")[::-1],
     }
     save_state(tmp_path / "deep" / "state.adlib", state)
     back = load_state(tmp_path / "deep" / "state.adlib")
@@ -25,6 +27,8 @@ def test_a_nest_comes_back_as_it_was(tmp_path):
     assert isinstance(back["array"], np.ndarray) and (back["array"] == np.eye(2)).all()
     assert back["scalar"] == 0.1 and back["infinite"] == float("inf")
     assert back["half"].dtype == torch.bfloat16
+    assert back["shape"] == (2, 3) and isinstance(back["shape"], tuple)
+    assert back["backwards"].tolist() == [2.0, 1.0, 0.0]
 
 
 def test_what_would_need_pickle_is_refused_and_leaves_no_file(tmp_path):
@@ -32,6 +36,8 @@ def test_what_would_need_pickle_is_refused_and_leaves_no_file(tmp_path):
         save_state(tmp_path / "x", {"f": lambda: None})
     with pytest.raises(TypeError, match="an array of object"):
         save_state(tmp_path / "x", np.array([None]))
+    with pytest.raises(TypeError, match="a complex64 cannot be stored"):
+        save_state(tmp_path / "x", np.complex64(1))
     assert not list(tmp_path.iterdir())
 
 
@@ -62,6 +68,7 @@ def test_other_files_are_refused(tmp_path):
         load_state(tmp_path / "cut")
     from safetensors.torch import save_file
 
-    save_file({"a": torch.ones(1)}, tmp_path / "foreign")
-    with pytest.raises(ValueError, match="adlib did not write it"):
-        load_state(tmp_path / "foreign")
+    for metadata in (None, {"other": "1"}, {"adlib": "{"}, {"adlib": '{"tensor": "9"}'}):
+        save_file({"a": torch.ones(1)}, tmp_path / "foreign", metadata=metadata)
+        with pytest.raises(ValueError, match="adlib did not write it"):
+            load_state(tmp_path / "foreign")

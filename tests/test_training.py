@@ -98,8 +98,18 @@ def test_a_run_that_was_cut_off_goes_on_to_the_same_result(tmp_path, cut_in_epoc
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     run(1, checkpoint=tmp_path / "c")
-    with pytest.raises(ValueError, match=r"is from another run.*'seed': 0.*this one is.*'seed': 1"):
+    with pytest.raises(ValueError, match="is from another run: seed 0 there, 1 here"):
         run(2, checkpoint=tmp_path / "c", seed=1)
+    with pytest.raises(ValueError, match=r"is from another run: settings .*0.1.* there, .*9.0.* here"):
+        run(2, checkpoint=tmp_path / "d", settings={"lr": 0.1})
+        run(2, checkpoint=tmp_path / "d", settings={"lr": 9.0})
+    for other in (torch.ones(4), torch.zeros(5), torch.zeros(4).double()):
+        train(lambda b: {"n": b.sum()}, torch.zeros(4), state={}, epochs=1, batch_size=2, checkpoint=tmp_path / "e")
+        with pytest.raises(ValueError, match=r"is from another run: .*data"):
+            train(lambda b: {"n": b.sum()}, other, state={}, epochs=1, batch_size=2, checkpoint=tmp_path / "e")
+    run(6, checkpoint=tmp_path / "f")
+    with pytest.raises(ValueError, match="epochs: the checkpoint has 6 epochs already, more than the 2 asked for"):
+        run(2, checkpoint=tmp_path / "f")
     from adlib.storage import save_state
 
     save_state(tmp_path / "other", [1])
@@ -142,6 +152,15 @@ def test_a_dataset_trains_as_its_tensor():
 def test_bad_numbers_are_named(bad):
     with pytest.raises(ValueError, match=f"{next(iter(bad))} must be an integer of at least 1"):
         train(lambda b: {}, torch.zeros(3), **({"state": {}, "epochs": 1, "batch_size": 1} | bad))
+
+
+def test_other_bad_arguments_are_named():
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0, got -1"):
+        train(lambda b: {}, torch.zeros(3), state={}, epochs=1, batch_size=1, seed=-1)
+    with pytest.raises(ValueError, match="data must be a Tensor or a Dataset, got NoneType"):
+        train(lambda b: {}, None, state={}, epochs=1, batch_size=1)
+    with pytest.raises(ValueError, match="batch_size must be an integer of at least 1, got -1"):
+        epoch_batches(10, -1, seed=0, epoch=0)
 
 
 def test_no_data_is_named():

@@ -43,6 +43,8 @@ class PictureFiles(Dataset[Tensor]):
     def __init__(self, files: Sequence[str | os.PathLike[str]], size: int = 224) -> None:
         if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
             raise ValueError(f"size must be a whole number of pixels, 1 or more, got {size!r}")
+        if isinstance(files, str | os.PathLike):
+            raise ValueError(f"files must be a sequence of paths, got the one path {str(files)!r}")
         self.files, self.size = tuple(Path(file) for file in files), int(size)
 
     def __len__(self) -> int:
@@ -52,7 +54,11 @@ class PictureFiles(Dataset[Tensor]):
         path = self.files[index]
         try:
             with Image.open(path) as file:
-                picture = file.convert("RGB")
+                if file.mode in ("I", "F"):
+                    raise ValueError(f"{path} has pixels of mode {file.mode}, of unknown range: save it with 8 bits")
+                deep = file.mode.startswith("I;16")  # Pillow would clip at 255 instead of scaling
+                grey = Image.fromarray((np.asarray(file) / 257).round().astype(np.uint8)) if deep else file
+                picture = grey.convert("RGB")
         except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow raises each of them on broken files
             raise ValueError(f"{path} cannot be read as a picture: {error}") from error
         short = round(self.size * 256 / 224)
@@ -174,9 +180,9 @@ def one_class(
     - ``"mnist"``, ``"fashion_mnist"``: 28 x 28, grey, 10 classes, 60,000 + 10,000, in ``MNIST/raw`` and
       ``FashionMNIST/raw``, idx files packed or not.
     - ``"cifar10"``: 32 x 32, colour, 10 classes, 50,000 + 10,000, in ``cifar-10-batches-py``.
-    - ``"imagenet"``: the 30 classes of Hendrycks et al., 2019 ("ImageNet-30", not the protocol of Deep SVDD, which has
-      no ImageNet), in ``one_class_train/CLASS/...`` and ``one_class_test/CLASS/...``. Classes are the folders in
-      alphabetical order, ``train`` and ``test`` are :class:`PictureFiles`, decoded when asked for.
+    - ``"imagenet"``: the 30 classes of Hendrycks, Mazeika, Kadavath and Song, 2019 ("ImageNet-30", not the protocol of
+      Deep SVDD, which has no ImageNet), in ``one_class_train/CLASS/...`` and ``one_class_test/CLASS/...``. Classes are
+      the folders in alphabetical order, ``train`` and ``test`` are :class:`PictureFiles`, decoded when asked for.
 
     normal: index or name of the normal class. root: the data folder; else the environment variable ``ADLIB_DATA``, else
     ``data/cache``. download: fetch MNIST, Fashion-MNIST or CIFAR-10 through torchvision, which checks MD5 sums, where
@@ -195,6 +201,8 @@ def one_class(
         root = os.environ.get("ADLIB_DATA") or "data/cache"
     elif not isinstance(root, (str, os.PathLike)):
         raise ValueError(f"root must be the path of a folder, got {root!r}")
+    if not isinstance(download, bool):
+        raise ValueError(f"download must be True or False, got {download!r}")
     folder = Path(root).expanduser().resolve()
     if name == "imagenet":
         return _imagenet(normal, folder, 224 if size is None else size)

@@ -507,3 +507,25 @@ def test_size_and_root_where_they_make_no_sense():
         one_class("digits", 0, size=28)
     with pytest.raises(ValueError, match="root must be the path of a folder, got 3"):
         one_class("mnist", 0, root=3)
+
+
+def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64)
+    Image.fromarray(ramp.astype(np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray((ramp / 257).astype(np.uint8)).save(tmp_path / "flat.png")
+    deep, flat = PictureFiles([tmp_path / "deep.png", tmp_path / "flat.png"], size=32)
+    torch.testing.assert_close(deep, flat, atol=0.005, rtol=0)
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "real.tif")
+    with pytest.raises(ValueError, match=r"real.tif has pixels of mode F"):
+        PictureFiles([tmp_path / "real.tif"])[0]
+
+
+def test_one_path_is_no_sequence_of_paths(tmp_path):
+    for path in ("a/b.png", tmp_path):
+        with pytest.raises(ValueError, match="files must be a sequence of paths, got the one path"):
+            PictureFiles(path)
+
+
+def test_download_is_a_yes_or_no():
+    with pytest.raises(ValueError, match="download must be True or False, got 'no'"):
+        one_class("digits", 3, download="no")
