@@ -379,7 +379,7 @@ plots.slider(
 # ## Run it: real handwriting
 #
 # Take scikit-learn's digits, 8 x 8 pixels. Call the 3 normal and the 8 anomalous. The machine trains on the
-# first 1,200 pictures and judges the rest, which mostly other writers wrote.
+# first 1,200 pictures and judges the rest, which other people, presumably, wrote.
 
 # %%
 digits = load_digits()

@@ -53,7 +53,7 @@ digits = one_class("digits", normal=3)
 plots.picture_grid(digits.train[:16])
 
 # %% [markdown]
-# Then it meets digits of every kind, written by other people, and sorts them. Blue frames are threes. Dashed vermilion frames are
+# Then it meets digits of every kind, and sorts them. Blue frames are threes. Dashed vermilion frames are
 # anything else; nobody told the detector that such things exist. The number above a picture is its score.
 
 # %% mystnb={"image": {"alt": "Twenty-four test pictures sorted by anomaly score, read like text. The first eight, in blue frames, are threes with scores below 0.8. Then come mostly other digits, in dashed vermilion frames, with scores up to 6. Four more threes, written thin or slanted, stand among them."}} tags=["hide-input"]
@@ -580,7 +580,8 @@ axes[1].set_xlabel("true false-positive rate of the threshold");
 #
 # ### The promise needs exchangeable pictures
 #
-# The test digits were written by other people than the training digits (the two parts share one form at most). For every digit in turn: learn from one half of the training pictures,
+# The file of the digits does not say who wrote which, but its labels start over every 130 pictures or so, presumably one writer's form after the other. Cut in that order, test and training pictures share at
+# most one form: the test digits were presumably written by other people. For every digit in turn: learn from one half of the training pictures,
 # set the threshold from the other half, and count false alarms on the normal pictures of the new writers. For comparison, mix held-out and test
 # pictures of that digit, deal them out anew, so that both parts come from the same writers, and do the same.
 
@@ -610,7 +611,7 @@ print("new writers, mean rate above 0.08:", new_writers.mean() > 0.08)
 
 # %% [markdown]
 # Shuffled, the promise holds. For new writers there are more than twice as many false alarms. Nothing is wrong with the proof; its assumption is
-# broken. The new pictures *are* set apart from the held-out ones: other hands wrote them. In a factory it is a new lamp, a new camera, a new batch of
+# broken. The new pictures *are* set apart from the held-out ones: other hands, it seems, wrote them. In a factory it is a new lamp, a new camera, a new batch of
 # wood. **Hold out whole writers, days, or batches, never single pictures**, and set the threshold anew when the world drifts.
 #
 # ### A normal picture, moved by one pixel
