@@ -83,6 +83,8 @@ class _Output:
         rest = re.sub(r"[^>\s]", " ", prefix)
         if not prefix.strip():
             self.gap()
+            if not text:  # a quote of nothing but comments
+                return
         elif self.within_quote:
             self.lines.append(self.within_quote)
         before = next((line for line in reversed(self.lines) if line.strip()), "")
@@ -186,6 +188,7 @@ class _Page:
                 output.copy(text.split("\n"))
             elif block.kind == "code":
                 output.lines += lines
+                output.after_quote, output.within_quote = False, ""
             elif block.kind == "math":
                 output.block(self.math(block, in_quote), block.prefix)
             elif block.kind == "directive":

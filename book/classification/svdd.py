@@ -120,8 +120,10 @@ axes[0].set_ylabel("feature 2");
 # As on {doc}`the page before </book/classification/svm>`, every constraint gets a price, $\alpha_i \ge 0$ and $\mu_i \ge 0$:
 #
 # $$
-# L = R^2 + C \sum_i \xi_i - \sum_i \alpha_i \bigl( R^2 + \xi_i - \lVert \varphi(x_i) - a \rVert^2 \bigr) - \sum_i \mu_i \xi_i,
-# \qquad C = \frac{1}{\nu n} .
+# \begin{gathered}
+# L = R^2 + C \sum_i \xi_i - \sum_i \alpha_i \bigl( R^2 + \xi_i - \lVert \varphi(x_i) - a \rVert^2 \bigr) - \sum_i \mu_i \xi_i, \\
+# C = \frac{1}{\nu n} .
+# \end{gathered}
 # $$ (svdd-lagrangian)
 #
 # Take $R^2$ as the unknown rather than $R$, and the constraints are linear in it. Setting the derivatives to zero gives
@@ -132,17 +134,22 @@ axes[0].set_ylabel("feature 2");
 #
 # $$ \partial_{\xi_i} L = 0 \;\Rightarrow\; 0 \le \alpha_i \le C . $$ (svdd-box)
 #
-# The centre is a weighted mean of the images $\varphi(x_i)$ of the training points, and no point has a weight above $C$. Put back, everything with $R$ and $\xi$ cancels. What is left is $\sum_i \alpha_i \lVert \varphi(x_i) - a \rVert^2 = \sum_i \alpha_i k(x_i, x_i) - \lVert a \rVert^2$, so the dual is
+# The centre is a weighted mean of the images $\varphi(x_i)$ of the training points, and no point has a weight above $C$. Put back, everything with $R$ and $\xi$ cancels. What is left is $\sum_i \alpha_i \lVert \varphi(x_i) - a \rVert^2$, which is $\sum_i \alpha_i k(x_i, x_i) - \lVert a \rVert^2$. So the dual is
 #
 # $$
-# \max_\alpha \; \sum_i \alpha_i\, k(x_i, x_i) - \sum_{i,j} \alpha_i \alpha_j\, k(x_i, x_j)
-# \quad \text{subject to} \quad 0 \le \alpha_i \le \frac{1}{\nu n}, \quad \sum_i \alpha_i = 1 .
+# \begin{gathered}
+# \max_\alpha \; \sum_i \alpha_i\, k(x_i, x_i) - \sum_{i,j} \alpha_i \alpha_j\, k(x_i, x_j) \\
+# \text{subject to} \quad 0 \le \alpha_i \le \frac{1}{\nu n}, \quad \sum_i \alpha_i = 1 .
+# \end{gathered}
 # $$ (svdd-dual)
 #
 # The anomaly score is how far outside the sphere a point is, again by kernels alone:
 #
 # $$
-# s(x) = \lVert \varphi(x) - a \rVert^2 - R^2 = k(x, x) - 2 \sum_i \alpha_i k(x_i, x) + \sum_{i,j} \alpha_i \alpha_j k(x_i, x_j) - R^2 .
+# \begin{aligned}
+# s(x) &= \lVert \varphi(x) - a \rVert^2 - R^2 \\
+# &= k(x, x) - 2 \sum_i \alpha_i k(x_i, x) + \sum_{i,j} \alpha_i \alpha_j k(x_i, x_j) - R^2 .
+# \end{aligned}
 # $$ (svdd-score)
 #
 # The multipliers again tell where the points are:
@@ -278,8 +285,10 @@ plots.slider(
 # The **one-class SVM** {cite:p}`scholkopf2001` has no sphere. It puts a hyperplane between the points and the origin, as far from the origin as it can:
 #
 # $$
-# \min_{w, \rho, \xi} \; \tfrac12 \lVert w \rVert^2 - \rho + \frac{1}{\nu n} \sum_i \xi_i
-# \quad \text{subject to} \quad w^\top \varphi(x_i) \ge \rho - \xi_i, \quad \xi_i \ge 0 .
+# \begin{gathered}
+# \min_{w, \rho, \xi} \; \tfrac12 \lVert w \rVert^2 - \rho + \frac{1}{\nu n} \sum_i \xi_i \\
+# \text{subject to} \quad w^\top \varphi(x_i) \ge \rho - \xi_i, \quad \xi_i \ge 0 .
+# \end{gathered}
 # $$ (svdd-ocsvm-primal)
 #
 # The steps that led to {eq}`svdd-dual` give $w = \sum_i \alpha_i \varphi(x_i)$, $\sum_i \alpha_i = 1$ and $0 \le \alpha_i \le 1/(\nu n)$ here. For an RBF kernel it
@@ -382,7 +391,7 @@ def svdd_from_scratch(K, nu, tol=1e-7):
         alpha[i] += t
         alpha[j] -= t
         g += t * (K[:, i] - K[:, j])
-    # squared distances to the centre; free support vectors lie on the sphere
+    # squared distances to the centre; free ones lie on the sphere
     distance = np.diag(K) - 2 * K @ alpha + alpha @ K @ alpha
     free = (alpha > 1e-9) & (alpha < C - 1e-9)
     return alpha, np.median(distance[free])
@@ -496,7 +505,7 @@ plots.table(
 )
 
 # %% tags=["nbval-check-output"]
-_, nus, outside, support, new = (np.array(column) for column in zip(*rows))
+_, nus, outside, support, new = map(np.array, zip(*rows))
 print("nu bounds training points outside:", (outside <= nus).all())
 print("nu bounds support vectors from below:", (support >= nus).all())
 print("nu bounds new normal points outside:", (new <= nus).all())
@@ -515,7 +524,7 @@ print("held-out threes:", len(held_out))
 outside_sphere = (new_scores > 0).mean()
 above_threshold = (new_scores > threshold).mean()
 print(f"new threes outside the sphere: {outside_sphere:.2f}")
-print(f"new threes above the threshold: {above_threshold:.2f}, promised 0.10")
+print(f"above the threshold: {above_threshold:.2f}, promised 0.10")
 assert above_threshold < 0.3 < outside_sphere
 
 # %% [markdown]
@@ -566,8 +575,8 @@ records = load_results("svdd", "mnist")
 names = {
     "scale": "gamma=scale, nu=0.1",
     "scale, 0.01": "gamma=scale, nu=0.01",
-    "$2^{-10}$": "gamma=2^-10, nu=0.1",
-    "$2^{-8}$": "gamma=2^-8, nu=0.1",
+    r"$\gamma = 2^{-10}$": "gamma=2^-10, nu=0.1",
+    r"$\gamma = 2^{-8}$": "gamma=2^-8, nu=0.1",
     "nearest": "gamma=nearest, nu=0.1",
     "nearest, 0.01": "gamma=nearest, nu=0.01",
     "leaks": "gamma tuned on test labels (leaks), nu=0.1",

@@ -195,8 +195,10 @@ ax.set(
 # Put these back into {eq}`svm-lagrangian`. All terms in $b$ and $\xi$ cancel, and what remains is the **dual**:
 #
 # $$
-# \max_\alpha \; \sum_i \alpha_i - \tfrac12 \sum_{i,j} \alpha_i \alpha_j y_i y_j \, x_i^\top x_j
-# \quad \text{subject to} \quad 0 \le \alpha_i \le C, \quad \sum_i \alpha_i y_i = 0 .
+# \begin{gathered}
+# \max_\alpha \; \sum_i \alpha_i - \tfrac12 \sum_{i,j} \alpha_i \alpha_j y_i y_j \, x_i^\top x_j \\
+# \text{subject to} \quad 0 \le \alpha_i \le C, \quad \sum_i \alpha_i y_i = 0 .
+# \end{gathered}
 # $$ (svm-dual)
 #
 # By {eq}`svm-slackness` a multiplier tells where its point lies:
@@ -235,8 +237,10 @@ ax.set(
 # Write $\beta_i = \alpha_i y_i$. The dual becomes a minimum,
 #
 # $$
-# \min_\beta \; \tfrac12 \beta^\top K \beta - y^\top \beta \quad \text{subject to} \quad \sum_i \beta_i = 0,
-# \quad \beta_i \text{ between } 0 \text{ and } C y_i ,
+# \begin{gathered}
+# \min_\beta \; \tfrac12 \beta^\top K \beta - y^\top \beta \\
+# \text{subject to} \quad \sum_i \beta_i = 0, \quad \beta_i \text{ between } 0 \text{ and } C y_i ,
+# \end{gathered}
 # $$ (svm-beta)
 #
 # with $K_{ij} = k(x_i, x_j)$ and gradient $g = K\beta - y$. Raise $\beta_i$ and lower $\beta_j$ by the same $t$. The objective changes by exactly
@@ -265,7 +269,8 @@ def smo_svm(K, y, C, tol=1e-6):
         if g[j] - g[i] < tol:
             free = (beta > low) & (beta < high)
             return beta, -g[free].mean()  # b: on the margin g = -b
-        t = (g[j] - g[i]) / (K[i, i] + K[j, j] - 2 * K[i, j])  # the step above
+        # the step derived above, or as far as a bound allows
+        t = (g[j] - g[i]) / (K[i, i] + K[j, j] - 2 * K[i, j])
         t = min(t, high[i] - beta[i], beta[j] - low[j])
         beta[i] += t
         beta[j] -= t

@@ -263,7 +263,7 @@ ax.set_yticks((np.arange(3) + 0.5) / 3, anomalous);
 learn, held_out = digits.train[::2], digits.train[1::2]
 
 mean = learn.mean(0)
-std = learn.std(0, correction=0).clamp(min=0.1)     # divided by n, not n - 1
+std = learn.std(0, correction=0).clamp(min=0.1)  # divided by n
 maps = ((digits.test - mean) / std).square().mean(1)       # over channels
 scores = maps.flatten(1).mean(1)
 
@@ -306,7 +306,8 @@ for some_scores in (scores, scores.round()):        # without and with ties
 
 seven_labels = torch.tensor([0, 0, 0, 0, 1, 1, 1])
 seven_scores = torch.tensor([1, 2, 3, 5, 4, 6, 7])
-print("seven pictures:", round(auroc_by_pairs(seven_labels, seven_scores), 3))
+by_pairs = auroc_by_pairs(seven_labels, seven_scores)
+print("seven pictures:", round(by_pairs, 3))
 
 # %% [markdown]
 # **Average precision and F1**, {eq}`ap-f1`:
@@ -443,7 +444,8 @@ with tempfile.TemporaryDirectory() as folder:
     judge.save(f"{folder}/threes.adlib")
 
     again = load_detector(f"{folder}/threes.adlib")
-    assert torch.equal(again.predict(digits.test), judge.predict(digits.test))
+    verdict = judge.predict(digits.test)
+    assert torch.equal(again.predict(digits.test), verdict)
 
 # %% [markdown]
 # ## Look at it
@@ -524,7 +526,8 @@ seen = torch.tensor(ndimage.uniform_filter(raw, 3))       # less noise
 around = ndimage.binary_dilation(scratch.numpy(), iterations=2)
 blind = seen.where(torch.tensor(~around), seen[:6, :6].mean())
 plots.heat_map(flawed[0], torch.stack([seen, blind]), mask=mask,
-               titles=["finds both", "blind to the scratch"], limits=(0, 15))
+               titles=["finds both", "blind to the scratch"],
+               limits=(0, 15))
 
 # %% [markdown]
 # The second map is the first one with the scratch painted over. It misses one of two defects entirely. The two figures disagree about how bad
@@ -539,7 +542,8 @@ plots.table(["map", "pixel AUROC", "AUPRO"],
 # %% tags=["nbval-check-output"]
 by_pixel = metrics.auroc(mask.flatten(), blind.flatten())
 by_region = metrics.aupro(mask[None], blind[None])
-print("pixels of stain and scratch:", int(stain.sum()), int(scratch.sum()))
+print("pixels of the stain:", int(stain.sum()))
+print("pixels of the scratch:", int(scratch.sum()))
 print("blind map, pixel AUROC above 0.95:", by_pixel > 0.95)
 print("blind map, AUPRO below 0.7:       ", by_region < 0.7)
 
