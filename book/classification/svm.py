@@ -267,8 +267,7 @@ def smo_svm(K, y, C, tol=1e-6):
         i = np.where(beta < high, g, np.inf).argmin()
         j = np.where(beta > low, g, -np.inf).argmax()
         if g[j] - g[i] < tol:
-            free = (beta > low) & (beta < high)
-            return beta, -g[free].mean()  # b: on the margin g = -b
+            return beta, -(g[i] + g[j]) / 2  # b: on the margin g = -b
         # the step derived above, or as far as a bound allows
         t = (g[j] - g[i]) / (K[i, i] + K[j, j] - 2 * K[i, j])
         t = min(t, high[i] - beta[i], beta[j] - low[j])
@@ -439,6 +438,8 @@ for ax, values, title in [
     ax.scatter(*third_kind.T, marker="s", s=22, color="#4D4D4D", zorder=3)
     ax.set(title=title, aspect="equal", xlabel="feature 1")
 axes[0].set_ylabel("feature 2")
+# The SVM returns the class, here 0 = normal. SVDD follows the outlier
+# detectors of scikit-learn: +1 = normal, -1 = anomalous.
 print(
     "third kind called normal, SVM: ",
     (between.predict(third_kind) == 0).mean(),
@@ -507,7 +508,7 @@ plots.table(["C", "support vectors", "test AUROC", "test accuracy"], rows)
 
 # %% [markdown]
 # Digits 3 against 8, RBF kernel with `gamma="scale"`, which is one over the number of pixels times the variance of their values, computed by the cell above when this page was built; nothing is random in it. No $C$ was chosen: the table shows
-# them all. At $C = 0.01$ the order is good and the zero in the wrong place: nearly all test pictures are called 3. AUROC does not see that, accuracy does. That our optimum is libsvm's, to a millionth of the objective, is a test of the package (`tests/classification/test_svm.py`).
+# them all. At $C = 0.01$ the order is good and the zero in the wrong place: every test picture is called 3. AUROC does not see that, accuracy does. That our optimum is libsvm's, to a millionth of the objective, is a test of the package (`tests/classification/test_svm.py`).
 #
 # ## Exercises
 #
@@ -583,7 +584,7 @@ assert best < exact.dual_objective_ * 1.02
 # ````
 #
 # The multipliers of the first fit satisfy every condition of the smaller problem as well: the sums in {eq}`svm-w` and {eq}`svm-balance` lose only zeros, and the
-# remaining margins are unchanged. The problem is convex, so what satisfies the conditions is the optimum.
+# remaining margins are unchanged. The problem is convex, so what satisfies the conditions is optimal, and $w$ is unique, since $\lVert w \rVert^2$ is strictly convex.
 
 # %%
 kept = exact.support_
@@ -606,8 +607,8 @@ np.testing.assert_allclose(again.coef_, exact.coef_, atol=1e-4)
 # :class: dropdown
 # ````
 #
-# When $C$ is tiny, $w$ is short by {eq}`svm-w` and {eq}`svm-box`, so $f$ is nearly constant and every point is inside the strip: all $\alpha_i = C$, which
-# {eq}`svm-balance` allows since the classes are of equal size. Then $w = C \sum_i y_i x_i$, and with $n/2$ points in each class this is $\tfrac{C n}{2}$ times the difference of the means.
+# When $C$ is tiny, $w$ is short by {eq}`svm-w` and {eq}`svm-box`, so $f \approx b$ everywhere. One class at least is then past its margin, so all its $\alpha_i = C$. By
+# {eq}`svm-balance` the other class, of equal size, must have $\alpha_i = C$ too. Then $w = C \sum_i y_i x_i$, and with $n/2$ points in each class this is $\tfrac{C n}{2}$ times the difference of the means.
 
 # %%
 tiny = SoftMarginSVM(kernel="linear", C=1e-5).fit(X, y)

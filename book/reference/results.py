@@ -52,6 +52,7 @@ for path in sorted(results_folder().glob("*.json")):
     versions = ", ".join(
         f"{name} {number}" for name, number in first["versions"].items()
     )
+    commands = ", ".join(sorted({f"`{r['command']}`" for r in records}))
     display(
         plots.table(
             [
@@ -69,8 +70,8 @@ for path in sorted(results_folder().glob("*.json")):
     )
     display(
         plots.table(
-            ["command", "machine", "versions"],
-            [[f"`{first['command']}`", first["machine"], versions]],
+            ["commands", "machine", "versions"],
+            [[commands, first["machine"], versions]],
         )
     )
 
