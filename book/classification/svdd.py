@@ -17,8 +17,8 @@
 # (svdd)=
 # # Support vector data description
 #
-# The smallest sphere around the normal class. With a kernel the sphere becomes a boundary of any shape; with one number, $\nu$,
-# you say how many training points it may leave out.
+# The smallest sphere around the normal class. With a kernel the sphere becomes a boundary of any shape; with one number,
+# $\nu$, you say how many training points it may leave out.
 #
 # *Time to read 30 min · time to run 20 s · needs: {doc}`/book/classification/svm`*
 #
@@ -45,8 +45,9 @@ FULL = False  # True: "Run it" on MNIST, which is downloaded; some minutes
 # %% [markdown]
 # ## The idea in one picture
 #
-# Only normal points, no anomalies. Draw the smallest circle that holds them all, and call what is outside anomalous. One stray point spoils
-# it: the circle grows to reach it, and the empty space it gains counts as normal. So let the circle leave a few points out, at a price.
+# Only normal points, no anomalies. Draw the smallest circle that holds them all, and call what is outside anomalous. One
+# stray point spoils it: the circle grows to reach it, and the empty space it gains counts as normal. So let the circle
+# leave a few points out, at a price.
 
 # %% mystnb={"image": {"alt": "Left: the smallest circle around all points is large, because of one stray point. Right: a circle that leaves two points outside is much smaller; lines show how far out they are."}} tags=["hide-input"]
 # The smallest circle
@@ -96,7 +97,8 @@ axes[0].set_ylabel("feature 2");
 #
 # ## The objective
 #
-# Let $\varphi$ map a point into a feature space, $a$ be the centre and $R$ the radius there. The sphere that holds everything solves
+# Let $\varphi$ map a point into a feature space, $a$ be the centre and $R$ the radius there. The sphere that holds
+# everything solves
 #
 # $$ \min_{R, a} \; R^2 \quad \text{subject to} \quad \lVert \varphi(x_i) - a \rVert^2 \le R^2 . $$ (svdd-hard)
 #
@@ -113,12 +115,14 @@ axes[0].set_ylabel("feature 2");
 #
 # Mind the squares. The slack is not the distance to the sphere, it is the difference of *squared* distances.
 #
-# The original has a constant $C$ where we have $1/(\nu n)$. The two are the same, but $\nu \in (0, 1]$ has a meaning that we shall prove, and it keeps
-# $C \ge 1/n$. With a smaller $C$ the method breaks: raising $R^2$ by one saves at most $Cn < 1$ of slack, so it never pays, and the best radius is zero {cite:p}`chang2013`.
+# The original has a constant $C$ where we have $1/(\nu n)$. The two are the same, but $\nu \in (0, 1]$ has a meaning that
+# we shall prove, and it keeps $C \ge 1/n$. With a smaller $C$ the method breaks: raising $R^2$ by one saves at most
+# $Cn < 1$ of slack, so it never pays, and the best radius is zero {cite:p}`chang2013`.
 #
 # ## The dual
 #
-# As on {doc}`the page before </book/classification/svm>`, every constraint gets a price, $\alpha_i \ge 0$ and $\mu_i \ge 0$:
+# As on {doc}`the page before </book/classification/svm>`, every constraint gets a price, $\alpha_i \ge 0$ and
+# $\mu_i \ge 0$:
 #
 # $$
 # \begin{gathered}
@@ -135,7 +139,9 @@ axes[0].set_ylabel("feature 2");
 #
 # $$ \partial_{\xi_i} L = 0 \;\Rightarrow\; 0 \le \alpha_i \le C . $$ (svdd-box)
 #
-# The centre is a weighted mean of the images $\varphi(x_i)$ of the training points, and no point has a weight above $C$. Put back, everything with $R$ and $\xi$ cancels. What is left is $\sum_i \alpha_i \lVert \varphi(x_i) - a \rVert^2$, which is $\sum_i \alpha_i k(x_i, x_i) - \lVert a \rVert^2$. So the dual is
+# The centre is a weighted mean of the images $\varphi(x_i)$ of the training points, and no point has a weight above $C$.
+# Put back, everything with $R$ and $\xi$ cancels. What is left is $\sum_i \alpha_i \lVert \varphi(x_i) - a \rVert^2$,
+# which is $\sum_i \alpha_i k(x_i, x_i) - \lVert a \rVert^2$. So the dual is
 #
 # $$
 # \begin{gathered}
@@ -163,8 +169,8 @@ axes[0].set_ylabel("feature 2");
 #
 # ## From input space to feature space
 #
-# Take the smallest example there is. The normal points lie on a line, in two groups, around $-2$ and $+2$. Nothing normal is at 0. A sphere on a
-# line is an interval, and the interval that holds both groups holds 0 as well.
+# Take the smallest example there is. The normal points lie on a line, in two groups, around $-2$ and $+2$. Nothing normal
+# is at 0. A sphere on a line is an interval, and the interval that holds both groups holds 0 as well.
 #
 # Now use the kernel $k(x, z) = (xz + \tfrac12)^2 = x^2 z^2 + xz + \tfrac14$. It is the inner product of
 #
@@ -220,10 +226,12 @@ axes[1].set(
 );
 
 # %% [markdown]
-# The shaded bars are what each sphere calls normal. The polynomial kernel leaves a gap around 0 (the cross), as it should.
+# The shaded bars are what each sphere calls normal. The polynomial kernel leaves a gap around 0 (the cross), as it
+# should.
 #
-# The RBF kernel goes further. Since $k(x, x) = 1$, it puts every point **on** a sphere of radius one around the origin, in a space of infinitely many dimensions. The images of $n$ different points
-# point in $n$ independent directions, so a sphere there can wrap data of any shape.
+# The RBF kernel goes further. Since $k(x, x) = 1$, it puts every point **on** a sphere of radius one around the origin,
+# in a space of infinitely many dimensions. The images of $n$ different points point in $n$ independent directions, so a
+# sphere there can wrap data of any shape.
 #
 # ## What $\nu$ does
 #
@@ -233,8 +241,9 @@ axes[1].set(
 # \frac{\text{points outside the sphere}}{n} \;\le\; \nu \;\le\; \frac{\text{support vectors}}{n} .
 # $$ (svdd-nu)
 #
-# *Proof.* A point outside has slack, so its multiplier is at the bound, $1/(\nu n)$. All multipliers sum to 1, so at most $\nu n$ of them can be at the bound.
-# That is the left half. On the other side, no multiplier exceeds $1/(\nu n)$, so it takes at least $\nu n$ positive ones to sum to 1. $\square$
+# *Proof.* A point outside has slack, so its multiplier is at the bound, $1/(\nu n)$. All multipliers sum to 1, so at most
+# $\nu n$ of them can be at the bound. That is the left half. On the other side, no multiplier exceeds $1/(\nu n)$, so it
+# takes at least $\nu n$ positive ones to sum to 1. $\square$
 #
 # Move the slider and count.
 
@@ -278,12 +287,16 @@ plots.slider(
 )
 
 # %% [markdown]
-# At $\nu = 1$ every multiplier is $1/n$. Then {eq}`svdd-score` with an RBF kernel is, up to a positive factor and a constant, minus a **kernel density estimate**, $\tfrac1n \sum_i k(x_i, x)$, the mean closeness to the training points: SVDD at $\nu = 1$ asks how many neighbours a point
-# has. At small $\nu$ it asks only about the rim. (The picture at $\nu = 1$ shows no line: there any $R^2$ up to the squared distance of the nearest point is optimal, and we take the largest.)
+# At $\nu = 1$ every multiplier is $1/n$. Then {eq}`svdd-score` with an RBF kernel is, up to a positive factor and a
+# constant, minus a **kernel density estimate**, $\tfrac1n \sum_i k(x_i, x)$, the mean closeness to the training points:
+# SVDD at $\nu = 1$ asks how many neighbours a point has. At small $\nu$ it asks only about the rim. (The picture at
+# $\nu = 1$ shows no line: there any $R^2$ up to the squared distance of the nearest point is optimal, and we take the
+# largest.)
 #
 # ## The one-class SVM, and where the likeness ends
 #
-# The **one-class SVM** {cite:p}`scholkopf2001` has no sphere. It puts a hyperplane between the points and the origin, as far from the origin as it can:
+# The **one-class SVM** {cite:p}`scholkopf2001` has no sphere. It puts a hyperplane between the points and the origin, as
+# far from the origin as it can:
 #
 # $$
 # \begin{gathered}
@@ -292,8 +305,9 @@ plots.slider(
 # \end{gathered}
 # $$ (svdd-ocsvm-primal)
 #
-# The steps that led to {eq}`svdd-dual` give $w = \sum_i \alpha_i \varphi(x_i)$, $\sum_i \alpha_i = 1$ and $0 \le \alpha_i \le 1/(\nu n)$ here. For an RBF kernel it
-# is the same method as SVDD. Look at {eq}`svdd-dual`: when $k(x, x) = 1$, the first sum is $\sum_i \alpha_i = 1$, a constant, and what remains,
+# The steps that led to {eq}`svdd-dual` give $w = \sum_i \alpha_i \varphi(x_i)$, $\sum_i \alpha_i = 1$ and
+# $0 \le \alpha_i \le 1/(\nu n)$ here. For an RBF kernel it is the same method as SVDD. Look at {eq}`svdd-dual`: when
+# $k(x, x) = 1$, the first sum is $\sum_i \alpha_i = 1$, a constant, and what remains,
 #
 # $$ \min_\alpha \; \sum_{i,j} \alpha_i \alpha_j k(x_i, x_j) \quad \text{under the same constraints,} $$ (svdd-ocsvm)
 #
@@ -354,8 +368,10 @@ axes[1].set(
 );
 
 # %% [markdown]
-# Left, a drawing in two dimensions of what an RBF kernel does in many: the grey circle is the sphere of all points. Right, the likeness has ended. For a linear kernel the lengths differ, and the one-class SVM (dashed) calls everything beyond its line normal, however far. The square is the origin. The
-# equivalence needs a constant $k(x, x)$. {ref}`An exercise <ex-svdd-any-kernel>` shows what takes its place for other kernels.
+# Left, a drawing in two dimensions of what an RBF kernel does in many: the grey circle is the sphere of all points.
+# Right, the likeness has ended. For a linear kernel the lengths differ, and the one-class SVM (dashed) calls everything
+# beyond its line normal, however far. The square is the origin. The equivalence needs a constant $k(x, x)$.
+# {ref}`An exercise <ex-svdd-any-kernel>` shows what takes its place for other kernels.
 
 # %% tags=["nbval-check-output"]
 ours = SVDD(nu=0.1, gamma=0.5, tol=1e-6).fit(moon)
@@ -373,8 +389,8 @@ print("RBF kernel: same score on", len(grid), "points")
 #
 # ## Write it
 #
-# The solver of the page before, on this problem. Half of {eq}`svdd-dual` with its sign turned is a minimum with gradient $g = K\alpha - \tfrac12 \operatorname{diag} K$, and a pair moves as
-# by equation {eq}`svm-step` there.
+# The solver of the page before, on this problem. Half of {eq}`svdd-dual` with its sign turned is a minimum with gradient
+# $g = K\alpha - \tfrac12 \operatorname{diag} K$, and a pair moves as by equation {eq}`svm-step` there.
 
 # %%
 def svdd_from_scratch(K, nu, tol=1e-7):
@@ -411,12 +427,15 @@ print("same multipliers, same radius")
 # %% [markdown]
 # ## Run it: real handwriting
 #
-# Each digit of scikit-learn's set is normal once, all others are anomalies. The width of the kernel has to come from somewhere. The usual default, `gamma="scale"`, is one over the number of features
-# times their variance. It looks at how wide the whole cloud is. But SVDD draws a rim, and how closely a rim can follow the points depends on how far *neighbours* are apart. So we take
+# Each digit of scikit-learn's set is normal once, all others are anomalies. The width of the kernel has to come from
+# somewhere. The usual default, `gamma="scale"`, is one over the number of features times their variance. It looks at how
+# wide the whole cloud is. But SVDD draws a rim, and how closely a rim can follow the points depends on how far
+# *neighbours* are apart. So we take
 #
 # $$ \gamma = 1 \Big/ \operatorname{median}_i \; \min_{j :\, x_j \ne x_i} \lVert x_i - x_j \rVert^2 , $$ (svdd-nearest)
 #
-# `gamma="nearest"`: between a typical point and its nearest neighbour the kernel is $e^{-1}$. (A copy of a point is no neighbour of it.) Both rules see normal training pictures and nothing else.
+# `gamma="nearest"`: between a typical point and its nearest neighbour the kernel is $e^{-1}$. (A copy of a point is no
+# neighbour of it.) Both rules see normal training pictures and nothing else.
 
 # %% tags=["nbval-check-output"]
 mean = {}
@@ -459,8 +478,8 @@ chosen = np.concatenate(
 plots.picture_grid(data.test[chosen], frame=data.test_labels[chosen])
 
 # %% [markdown]
-# Now watch $\gamma$ on the arc. Small: nearly a circle. Large: every point is a stranger to every other, nearly all lie on the sphere (84 of 100 at the far right), and what counts as normal shrinks
-# towards the points themselves.
+# Now watch $\gamma$ on the arc. Small: nearly a circle. Large: every point is a stranger to every other, nearly all lie
+# on the sphere (84 of 100 at the far right), and what counts as normal shrinks towards the points themselves.
 
 # %% tags=["hide-input"]
 # Slider: gamma
@@ -478,7 +497,8 @@ plots.slider(
 # %% [markdown]
 # ## Where it fails
 #
-# **$\nu$ is a promise about the training points.** It is no promise about new ones. Fit on the training threes, and count how many *new* threes fall outside.
+# **$\nu$ is a promise about the training points.** It is no promise about new ones. Fit on the training threes, and count
+# how many *new* threes fall outside.
 
 # %% tags=["hide-input"]
 # What nu bounds
@@ -513,8 +533,10 @@ print("nu bounds support vectors from below:", (support >= nus).all())
 print("nu bounds new normal points outside:", (new <= nus).all())
 
 # %% [markdown]
-# With the narrow kernel, `"nearest"`, no training point is outside up to $\nu = 0.2$, and most new ones are: no multiplier reaches the bound, so $\nu$ changes next to nothing, and the sphere runs through all of the support vectors, seven training points in ten. The *ranking* is better, the
-# *radius* is useless as a threshold. Do not tune $\nu$ to fix a false-alarm rate. Hold back some normal pictures, and take the threshold from their scores, as in
+# With the narrow kernel, `"nearest"`, no training point is outside up to $\nu = 0.2$, and most new ones are: no
+# multiplier reaches the bound, so $\nu$ changes next to nothing, and the sphere runs through all of the support vectors,
+# seven training points in ten. The *ranking* is better, the *radius* is useless as a threshold. Do not tune $\nu$ to fix
+# a false-alarm rate. Hold back some normal pictures, and take the threshold from their scores, as in
 # {doc}`/book/foundations/what_is_an_anomaly`:
 
 # %%
@@ -530,7 +552,8 @@ print(f"above the threshold: {above_threshold:.2f}, promised 0.10")
 assert above_threshold < 0.3 < outside_sphere
 
 # %% [markdown]
-# The calibrated rate is far nearer to its promise, and still above it: the promise holds for threes from the same source as the held-out ones, and other people, presumably, wrote these.
+# The calibrated rate is far nearer to its promise, and still above it: the promise holds for threes from the same source
+# as the held-out ones, and other people, presumably, wrote these.
 #
 # **It sees pixels, not shapes.** Move each three by one pixel, and most become as anomalous as another digit:
 
@@ -565,11 +588,14 @@ ax.set(
 );
 
 # %% [markdown]
-# None of these kernels knows that a shift is harmless. (The scores end at one value: to a narrow kernel all strangers are equally strange.) A learnt map can know; that is what deep methods are for.
+# None of these kernels knows that a shift is harmless. (The scores end at one value: to a narrow kernel all strangers are
+# equally strange.) A learnt map can know; that is what deep methods are for.
 #
 # ## What was measured
 #
-# MNIST: raw pixels divided by 255, the whole training class, the whole test set of 10,000, AUROC in percent. `python -m adlib benchmark svdd mnist --seeds 3` wrote every column but the last. Only `leaks` draws at random, which tenth it tunes on; it shows the mean over three seeds.
+# MNIST: raw pixels divided by 255, the whole training class, the whole test set of 10,000, AUROC in percent.
+# `python -m adlib benchmark svdd mnist --seeds 3` wrote every column but the last. Only `leaks` draws at random, which
+# tenth it tunes on; it shows the mean over three seeds.
 
 # %% tags=["hide-input"]
 # AUROC by digit
@@ -627,20 +653,27 @@ plots.table(
 # %% [markdown]
 # Read the columns from left to right.
 #
-# - $\nu$ is 0.1, or 0.01 where the column says so. `scale` is the default of libraries. $2^{-10}$ and $2^{-8}$ are fixed values from the grid of
-#   {cite:t}`ruff2018`. The mean which that paper prints for the kernel method is 91.3 as we recall it; we could not check it against the paper. $2^{-8}$ is shown because it comes close to
-#   that figure; it was found by trying.
-# - `nearest` sees no label, and its mean is level with the printed figure of Deep SVDD, 94.8, a network trained for hundreds of epochs. The rule and $\nu = 0.1$ were fixed before the full run. But the rule was found in
-#   a trial on MNIST, judged by labelled test pictures, so its lead over `scale` is promising and no more. The digits below were not tried before.
-# - `leaks` picks $\gamma$ from the grid $2^{-10}, \dots, 2^{-1}$ by the AUROC on a tenth of the *labelled test set*, and is judged on the rest. That protocol is common for shallow baselines, and it is not one-class classification: whoever
+# - $\nu$ is 0.1, or 0.01 where the column says so. `scale` is the default of libraries. $2^{-10}$ and $2^{-8}$ are fixed
+#   values from the grid of {cite:t}`ruff2018`. The mean which that paper prints for the kernel method is 91.3 as we
+#   recall it; we could not check it against the paper. $2^{-8}$ is shown because it comes close to that figure; it was
+#   found by trying.
+# - `nearest` sees no label, and its mean is level with the printed figure of Deep SVDD, 94.8, a network trained for
+#   hundreds of epochs. The rule and $\nu = 0.1$ were fixed before the full run. But the rule was found in a trial on
+#   MNIST, judged by labelled test pictures, so its lead over `scale` is promising and no more. The digits below were not
+#   tried before.
+# - `leaks` picks $\gamma$ from the grid $2^{-10}, \dots, 2^{-1}$ by the AUROC on a tenth of the *labelled test set*, and
+#   is judged on the rest. That protocol is common for shallow baselines, and it is not one-class classification: whoever
 #   uses it has seen anomalies. For the digits 2 and 5 the last value of the grid always wins, so the best may lie beyond.
 #
-# In the [code released with that paper](https://github.com/lukasruff/Deep-SVDD/blob/master/src/svm.py) the search compares an array with itself, and so keeps its first candidate, $2^{-10}$. A search that works
-# gives the column `leaks`. Whether that code made the printed numbers we do not know.
+# In the [code released with that paper](https://github.com/lukasruff/Deep-SVDD/blob/master/src/svm.py) the search
+# compares an array with itself, and so keeps its first candidate, $2^{-10}$. A search that works gives the column
+# `leaks`. Whether that code made the printed numbers we do not know.
 #
-# The lesson is not that kernels beat networks. It is that **a baseline with an honest bandwidth is much harder to beat than one without**, and that a table with a careless baseline proves little.
+# The lesson is not that kernels beat networks. It is that **a baseline with an honest bandwidth is much harder to beat
+# than one without**, and that a table with a careless baseline proves little.
 #
-# On scikit-learn's digits even tuning on test labels falls behind the rule: a tenth of 597 pictures is few to tune on, and for most digits the last value of the grid wins most of the time.
+# On scikit-learn's digits even tuning on test labels falls behind the rule: a tenth of 597 pictures is few to tune on,
+# and for most digits the last value of the grid wins most of the time.
 
 # %% tags=["hide-input"]
 # Digits beside MNIST
@@ -660,14 +693,16 @@ plots.table(
 # ```{exercise} Three points
 # :label: ex-svdd-three
 #
-# Points at 0, 1 and 4 on a line, linear kernel, $\nu$ so small that no slack pays. Find the centre, $R^2$ and the multipliers by hand, then with `SVDD`.
+# Points at 0, 1 and 4 on a line, linear kernel, $\nu$ so small that no slack pays. Find the centre, $R^2$ and the
+# multipliers by hand, then with `SVDD`.
 # ```
 #
 # ````{solution-start} ex-svdd-three
 # :class: dropdown
 # ````
 #
-# The smallest interval is $[0, 4]$: centre 2, $R^2 = 4$. The centre is $\sum_i \alpha_i x_i = 2$ with $\alpha = 0$ for the point inside, so $\alpha = (\tfrac12, 0, \tfrac12)$.
+# The smallest interval is $[0, 4]$: centre 2, $R^2 = 4$. The centre is $\sum_i \alpha_i x_i = 2$ with $\alpha = 0$ for
+# the point inside, so $\alpha = (\tfrac12, 0, \tfrac12)$.
 
 # %%
 three = SVDD(kernel="linear", nu=0.01, tol=1e-9).fit([[0.0], [1.0], [4.0]])
@@ -682,8 +717,9 @@ np.testing.assert_allclose(three.radius_squared_, 4.0)
 # ```{exercise} Any kernel
 # :label: ex-svdd-any-kernel
 #
-# Let $D_{ij} = K_{ii} + K_{jj} - 2 K_{ij}$, the squared distance in feature space, and $\tilde K = M - \tfrac12 D$ with a constant $M$. Show that SVDD with *any* kernel has the multipliers
-# of a one-class SVM with kernel matrix $\tilde K$. Check it with a polynomial kernel and `OneClassSVM(kernel="precomputed")`.
+# Let $D_{ij} = K_{ii} + K_{jj} - 2 K_{ij}$, the squared distance in feature space, and $\tilde K = M - \tfrac12 D$ with a
+# constant $M$. Show that SVDD with *any* kernel has the multipliers of a one-class SVM with kernel matrix $\tilde K$.
+# Check it with a polynomial kernel and `OneClassSVM(kernel="precomputed")`.
 # ```
 #
 # ````{solution-start} ex-svdd-any-kernel
@@ -694,7 +730,9 @@ np.testing.assert_allclose(three.radius_squared_, 4.0)
 #
 # $$ \alpha^\top \tilde K \alpha = M - \tfrac12 \alpha^\top D \alpha = M - \sum_i \alpha_i K_{ii} + \alpha^\top K \alpha . $$ (svdd-any)
 #
-# Minimising the left side is maximising {eq}`svdd-dual`. The diagonal of $\tilde K$ is the constant $M$: every SVDD has the dual of a one-class SVM with this matrix. $\tilde K$ need not come from inner products; where the multipliers sum to one, the problem is convex all the same.
+# Minimising the left side is maximising {eq}`svdd-dual`. The diagonal of $\tilde K$ is the constant $M$: every SVDD has
+# the dual of a one-class SVM with this matrix. $\tilde K$ need not come from inner products; where the multipliers sum to
+# one, the problem is convex all the same.
 
 # %%
 K = (moon @ moon.T + 1) ** 2
@@ -718,16 +756,19 @@ np.testing.assert_allclose(dual(alpha), dual(alpha_other), rtol=1e-6)
 # ```{exercise} Leave one out
 # :label: ex-svdd-loo
 #
-# Take one training point away and fit again with the same $C$. Show that the point left out can fall outside the new sphere only if it was a support vector. What does that say about the share of new normal points outside? Check
-# it on the arc with $\nu = 0.1$, $\gamma = 0.5$.
+# Take one training point away and fit again with the same $C$. Show that the point left out can fall outside the new
+# sphere only if it was a support vector. What does that say about the share of new normal points outside? Check it on the
+# arc with $\nu = 0.1$, $\gamma = 0.5$.
 # ```
 #
 # ````{solution-start} ex-svdd-loo
 # :class: dropdown
 # ````
 #
-# A point with $\alpha_i = 0$ changes nothing when it goes: the other multipliers still satisfy all conditions, so the sphere is the same, and the point was inside or on it. So the share of points that fall outside when left out
-# is at most the share of support vectors, and that leave-one-out share estimates the false-alarm rate on new points. It explains the table above: with `"nearest"` most points are support vectors, so little is promised.
+# A point with $\alpha_i = 0$ changes nothing when it goes: the other multipliers still satisfy all conditions, so the
+# sphere is the same, and the point was inside or on it. So the share of points that fall outside when left out is at most
+# the share of support vectors, and that leave-one-out share estimates the false-alarm rate on new points. It explains the
+# table above: with `"nearest"` most points are support vectors, so little is promised.
 #
 # To keep $C = 1/(\nu n)$ with $n - 1$ points, $\nu$ becomes $\nu n / (n - 1)$.
 
@@ -747,14 +788,17 @@ assert np.mean(outside) <= len(ours.support_) / len(moon)
 # ```{exercise} Dirty training data
 # :label: ex-svdd-dirty
 #
-# Mix 5 % eights into the training threes. How does the AUROC for threes against eights change with $\nu = 0.01$ and $\nu = 0.2$? Explain.
+# Mix 5 % eights into the training threes. How does the AUROC for threes against eights change with $\nu = 0.01$ and
+# $\nu = 0.2$? Explain.
 # ```
 #
 # ````{solution-start} ex-svdd-dirty
 # :class: dropdown
 # ````
 #
-# A multiplier is at most $1/(\nu n)$. With a small $\nu$ a few eights may carry much of the weight, and pull the centre towards them. With $\nu = 0.2$ at least a fifth of the points must share the weight, so each stray one has little. The AUROC falls with both, and much less with the large $\nu$.
+# A multiplier is at most $1/(\nu n)$. With a small $\nu$ a few eights may carry much of the weight, and pull the centre
+# towards them. With $\nu = 0.2$ at least a fifth of the points must share the weight, so each stray one has little. The
+# AUROC falls with both, and much less with the large $\nu$.
 
 # %%
 eights = one_class("digits", 8).train.flatten(1).numpy()
@@ -898,8 +942,10 @@ display_quiz(
 #
 # 1. SVDD is the smallest sphere around the normal points in a feature space, with slack for a few.
 # 2. Its centre is a weighted mean of the support vectors; its score is the squared distance to the centre, less $R^2$.
-# 3. $\nu$ bounds the share of *training* points outside from above and of support vectors from below, and promises nothing about new points.
+# 3. $\nu$ bounds the share of *training* points outside from above and of support vectors from below, and promises
+#    nothing about new points.
 # 4. With a constant $k(x, x)$ it is the one-class SVM with the same kernel; otherwise the two differ.
 # 5. The width of the kernel decides the result, and it can be set without labels, by the distance between neighbours.
 #
-# **Further reading.** {cite:t}`tax2004` is the method, {cite:t}`scholkopf2001` the one-class SVM with $\nu$, {cite:t}`chang2013` the careful derivation, {cite:t}`ruff2021` the place of all this among deep methods.
+# **Further reading.** {cite:t}`tax2004` is the method, {cite:t}`scholkopf2001` the one-class SVM with $\nu$,
+# {cite:t}`chang2013` the careful derivation, {cite:t}`ruff2021` the place of all this among deep methods.

@@ -17,11 +17,11 @@
 # (svm)=
 # # The soft-margin support vector machine
 #
-# Two classes, one line between them, and the widest possible strip around that line. This page derives the method, solves it
-# by hand, and shows why two classes are not enough for anomaly detection.
+# Two classes, one line between them, and the widest possible strip around that line. This page derives the method, solves
+# it by hand, and shows why two classes are not enough for anomaly detection.
 #
-# *Time to read 25 min · time to run 15 s · needs: {doc}`/book/foundations/what_is_an_anomaly`, dot products, Lagrange multipliers
-# (explained where they appear)*
+# *Time to read 25 min · time to run 15 s · needs: {doc}`/book/foundations/what_is_an_anomaly`, dot products, Lagrange
+# multipliers (explained where they appear)*
 #
 # You will be able to
 #
@@ -42,7 +42,8 @@ plots.use_style()
 # %% [markdown]
 # ## The idea in one picture
 #
-# Blue circles are normal, vermilion triangles are anomalous. Many lines part them. Which one would you trust with a new point?
+# Blue circles are normal, vermilion triangles are anomalous. Many lines part them. Which one would you trust with a new
+# point?
 
 # %% mystnb={"image": {"alt": "Left: two groups of points with three different straight lines that all part them. Right: the one line in the middle of the widest strip free of points; two ringed points touch the strip."}} tags=["hide-input"]
 # The widest strip
@@ -81,8 +82,8 @@ axes[1].scatter(
 axes[1].set(title="the widest strip");
 
 # %% [markdown]
-# The support vector machine takes the line in the middle of the widest empty strip. The points that touch the strip are ringed:
-# they hold it in place. Every other point could move a little, or vanish, and the line would stay.
+# The support vector machine takes the line in the middle of the widest empty strip. The points that touch the strip are
+# ringed: they hold it in place. Every other point could move a little, or vanish, and the line would stay.
 #
 # ## The margin
 #
@@ -94,11 +95,12 @@ axes[1].set(title="the widest strip");
 #
 # $$ \frac{|f(x)|}{\lVert w \rVert} . $$ (svm-distance)
 #
-# Why: walk from $x$ along $-w / \lVert w \rVert$ for a length $t$, and $f$ changes by $-t \lVert w \rVert$. It reaches zero
-# at $t = f(x) / \lVert w \rVert$.
+# Why: walk from $x$ along $-w / \lVert w \rVert$ for a length $t$, and $f$ changes by $-t \lVert w \rVert$. It reaches
+# zero at $t = f(x) / \lVert w \rVert$.
 #
-# Multiply $w$ and $b$ by ten: $f$ is ten times as large, the hyperplane is the same. So we are free to fix the scale. We choose it so
-# that the nearest points have $y f(x) = 1$. Then they lie $1 / \lVert w \rVert$ away, and the strip, the **margin**, is
+# Multiply $w$ and $b$ by ten: $f$ is ten times as large, the hyperplane is the same. So we are free to fix the scale. We
+# choose it so that the nearest points have $y f(x) = 1$. Then they lie $1 / \lVert w \rVert$ away, and the strip, the
+# **margin**, is
 #
 # $$ \frac{2}{\lVert w \rVert} $$ (svm-width)
 #
@@ -110,8 +112,8 @@ axes[1].set(title="the widest strip");
 #
 # ## Slack: paying for the points that will not fit
 #
-# Real classes overlap. Then no hyperplane has all points outside the strip, and even if one had, a single odd point could make the strip
-# useless. So each point gets a **slack** $\xi_i \ge 0$, and slack costs $C$ a unit {cite:p}`cortes1995`:
+# Real classes overlap. Then no hyperplane has all points outside the strip, and even if one had, a single odd point could
+# make the strip useless. So each point gets a **slack** $\xi_i \ge 0$, and slack costs $C$ a unit {cite:p}`cortes1995`:
 #
 # $$
 # \min_{w, b, \xi} \; \tfrac12 \lVert w \rVert^2 + C \sum_{i=1}^n \xi_i
@@ -122,8 +124,8 @@ axes[1].set(title="the widest strip");
 #
 # $$ \xi_i = \max\bigl(0, \; 1 - y_i f(x_i)\bigr) . $$ (svm-slack)
 #
-# Slack is often called "the distance to the boundary". It is not. It measures **how far a point is past the margin of its own class**, in
-# units of half the margin: by {eq}`svm-distance` that distance is $\xi_i / \lVert w \rVert$.
+# Slack is often called "the distance to the boundary". It is not. It measures **how far a point is past the margin of its
+# own class**, in units of half the margin: by {eq}`svm-distance` that distance is $\xi_i / \lVert w \rVert$.
 #
 # | slack | where the point is |
 # |:---|:---|
@@ -171,16 +173,17 @@ ax.set(
 # %% [markdown]
 # ## The dual: one number for each point
 #
-# {eq}`svm-primal` has constraints. A **Lagrange multiplier** turns each one into a price: $\alpha_i \ge 0$ for the margin, $\mu_i \ge 0$ for
-# $\xi_i \ge 0$.
+# {eq}`svm-primal` has constraints. A **Lagrange multiplier** turns each one into a price: $\alpha_i \ge 0$ for the
+# margin, $\mu_i \ge 0$ for $\xi_i \ge 0$.
 #
 # $$
 # L = \tfrac12 \lVert w \rVert^2 + C \sum_i \xi_i - \sum_i \alpha_i \bigl( y_i (w^\top x_i + b) - 1 + \xi_i \bigr) - \sum_i \mu_i \xi_i
 # $$ (svm-lagrangian)
 #
-# At every allowed point $L$ is at most the objective, since only terms of at least 0 are subtracted. So the least $L$ over all $w, b, \xi$ is a lower bound
-# on what we look for, and the best prices are those that make this bound highest: a *maximum* over $\alpha$ answers a *minimum* over $w$. The problem is
-# convex, and then the bound is reached. There each subtracted term must be zero,
+# At every allowed point $L$ is at most the objective, since only terms of at least 0 are subtracted. So the least $L$
+# over all $w, b, \xi$ is a lower bound on what we look for, and the best prices are those that make this bound highest: a
+# *maximum* over $\alpha$ answers a *minimum* over $w$. The problem is convex, and then the bound is reached. There each
+# subtracted term must be zero,
 #
 # $$ \alpha_i \bigl( y_i f(x_i) - 1 + \xi_i \bigr) = 0, \qquad \mu_i \xi_i = 0 : $$ (svm-slackness)
 #
@@ -215,8 +218,8 @@ ax.set(
 #
 # ## Kernels: the same in another space
 #
-# The dual {eq}`svm-dual` sees points in inner products alone. Send each $x$ through a map $\varphi$ into a **feature space**, write
-# $k(x, z) = \varphi(x)^\top \varphi(z)$ for the inner product there, and nothing else changes:
+# The dual {eq}`svm-dual` sees points in inner products alone. Send each $x$ through a map $\varphi$ into a
+# **feature space**, write $k(x, z) = \varphi(x)^\top \varphi(z)$ for the inner product there, and nothing else changes:
 #
 # $$ f(x) = \sum_i \alpha_i y_i \, k(x_i, x) + b . $$ (svm-kernel-f)
 #
@@ -226,13 +229,13 @@ ax.set(
 # k(x, z) = x^\top z, \qquad k(x, z) = (\gamma\, x^\top z + r)^p, \qquad k(x, z) = e^{-\gamma \lVert x - z \rVert^2}
 # $$ (svm-kernels)
 #
-# linear, polynomial, and radial basis function (RBF). The RBF kernel is near 1 for neighbours and near 0 for strangers, and $\gamma$ says how
-# near a neighbour has to be. A flat boundary in feature space is a curved one where we look.
+# linear, polynomial, and radial basis function (RBF). The RBF kernel is near 1 for neighbours and near 0 for strangers,
+# and $\gamma$ says how near a neighbour has to be. A flat boundary in feature space is a curved one where we look.
 #
 # ## Solving it two points at a time
 #
-# The dual has as many unknowns as there are points. **Sequential minimal optimisation** {cite:p}`platt1998` changes two at a time. Two
-# is the least that can respect $\sum_i \alpha_i y_i = 0$.
+# The dual has as many unknowns as there are points. **Sequential minimal optimisation** {cite:p}`platt1998` changes two
+# at a time. Two is the least that can respect $\sum_i \alpha_i y_i = 0$.
 #
 # Write $\beta_i = \alpha_i y_i$. The dual becomes a minimum,
 #
@@ -243,7 +246,8 @@ ax.set(
 # \end{gathered}
 # $$ (svm-beta)
 #
-# with $K_{ij} = k(x_i, x_j)$ and gradient $g = K\beta - y$. Raise $\beta_i$ and lower $\beta_j$ by the same $t$. The objective changes by exactly
+# with $K_{ij} = k(x_i, x_j)$ and gradient $g = K\beta - y$. Raise $\beta_i$ and lower $\beta_j$ by the same $t$. The
+# objective changes by exactly
 #
 # $$ t\,(g_i - g_j) + \tfrac12 t^2 (K_{ii} + K_{jj} - 2 K_{ij}) , $$ (svm-pair)
 #
@@ -251,9 +255,9 @@ ax.set(
 #
 # $$ t = \frac{g_j - g_i}{K_{ii} + K_{jj} - 2 K_{ij}} , $$ (svm-step)
 #
-# or at the first bound on the way. Take for $i$ the smallest gradient among those that may rise, for $j$ the largest among those that may
-# fall. When $g_j - g_i$ is no longer positive, no pair improves anything. Every allowed move is a sum of such pair moves, and the problem is convex, so then
-# nothing improves.
+# or at the first bound on the way. Take for $i$ the smallest gradient among those that may rise, for $j$ the largest
+# among those that may fall. When $g_j - g_i$ is no longer positive, no pair improves anything. Every allowed move is a
+# sum of such pair moves, and the problem is convex, so then nothing improves.
 #
 # ## Write it
 
@@ -291,14 +295,15 @@ print("same w, same b, same objective")
 
 
 # %% [markdown]
-# {class}`~adlib.SoftMarginSVM` adds three things to these lines. It computes a row of $K$ only when a step needs it. It picks $j$ by the whole
-# gain {eq}`svm-pair`, not by the gradient alone {cite:p}`fan2005`. And where pairs zigzag, it solves for all free variables at once. The
-# solver is {func}`adlib.classification.smo.smo`; {doc}`/book/classification/svdd` uses the same one.
+# {class}`~adlib.SoftMarginSVM` adds three things to these lines. It computes a row of $K$ only when a step needs it. It
+# picks $j$ by the whole gain {eq}`svm-pair`, not by the gradient alone {cite:p}`fan2005`. And where pairs zigzag, it
+# solves for all free variables at once. The solver is {func}`adlib.classification.smo.smo`;
+# {doc}`/book/classification/svdd` uses the same one.
 #
 # ## Look at it: what $C$ does
 #
-# Move the slider. Small $C$: slack is cheap, the strip is wide, wider than the picture at the far left, and many points lie in it. Large $C$: slack is dear, the strip shrinks until a few
-# points dictate it.
+# Move the slider. Small $C$: slack is cheap, the strip is wide, wider than the picture at the far left, and many points
+# lie in it. Large $C$: slack is dear, the strip shrinks until a few points dictate it.
 
 # %% tags=["hide-input"]
 # Slider: C
@@ -336,8 +341,8 @@ plots.slider(
 )
 
 # %% [markdown]
-# With an RBF kernel the boundary can bend, and $\gamma$ decides how much. Far left: nearly a line. Far right: an island around every
-# blue point, in a sea that takes the sign of $b$. That is learning by heart.
+# With an RBF kernel the boundary can bend, and $\gamma$ decides how much. Far left: nearly a line. Far right: an island
+# around every blue point, in a sea that takes the sign of $b$. That is learning by heart.
 
 # %% tags=["hide-input"]
 # Slider: gamma
@@ -382,8 +387,8 @@ plots.slider(
 # %% [markdown]
 # ## Run it: real handwriting
 #
-# Take scikit-learn's digits, 8 x 8 pixels. Call the 3 normal and the 8 anomalous. The machine trains on the
-# first 1,200 pictures and judges the rest, which other people, presumably, wrote.
+# Take scikit-learn's digits, 8 x 8 pixels. Call the 3 normal and the 8 anomalous. The machine trains on the first 1,200
+# pictures and judges the rest, which other people, presumably, wrote.
 
 # %%
 digits = load_digits()
@@ -413,7 +418,8 @@ plots.picture_grid(
 # %% [markdown]
 # ## Where it fails: an anomaly nobody showed it
 #
-# First in two dimensions. The machine sees normal points and one kind of anomaly. Then a third cloud comes, far from both.
+# First in two dimensions. The machine sees normal points and one kind of anomaly. Then a third cloud comes, far from
+# both.
 
 # %% mystnb={"image": {"alt": "Left: an SVM between blue circles and vermilion triangles; a third cloud, grey squares far away from both, lies deep on the blue side. Right: SVDD draws a closed line around the blue circles alone, and both other clouds are outside."}} tags=["hide-input"]
 # A third kind
@@ -449,9 +455,11 @@ print(
 )
 
 # %% [markdown]
-# The grey squares are farther from normal than the triangles, and the SVM calls every one of them normal, with more confidence than many a normal point.
+# The grey squares are farther from normal than the triangles, and the SVM calls every one of them normal, with more
+# confidence than many a normal point.
 #
-# Now the digits. An anomaly is *anything* outside the range of normal. The machine above has seen one kind of anomaly, the 8. Now show it the others.
+# Now the digits. An anomaly is *anything* outside the range of normal. The machine above has seen one kind of anomaly,
+# the 8. Now show it the others.
 
 # %% mystnb={"image": {"alt": "Bar chart of the share of each digit that the machine calls anomalous. The eight is always found, the four and the six too; the two and the nine only one time in four, the others somewhere in between."}} tags=["hide-input"]
 # Which digits are caught
@@ -479,11 +487,12 @@ few = max(caught[2], caught[9]) < 0.4
 print("twos and nines found, fewer than 4 in 10:", few)
 
 # %% [markdown]
-# Most twos and nines pass as threes. Other digits are caught, but not because they are unlike a three: they lie on the side of the 8, as the grey squares lay on the blue side.
+# Most twos and nines pass as threes. Other digits are caught, but not because they are unlike a three: they lie on the
+# side of the 8, as the grey squares lay on the blue side.
 #
-# Nothing is wrong with the solver. The question was wrong. A boundary *between* two classes says nothing about a point that belongs to neither: it lands
-# on one side or the other. Anomaly detection needs a boundary *around* the normal class. That is
-# {doc}`the next page </book/classification/svdd>`.
+# Nothing is wrong with the solver. The question was wrong. A boundary *between* two classes says nothing about a point
+# that belongs to neither: it lands on one side or the other. Anomaly detection needs a boundary *around* the normal
+# class. That is {doc}`the next page </book/classification/svdd>`.
 #
 # ## What was measured
 
@@ -507,25 +516,30 @@ for C in [0.01, 0.1, 1.0, 10.0, 100.0]:
 plots.table(["C", "support vectors", "test AUROC", "test accuracy"], rows)
 
 # %% [markdown]
-# Digits 3 against 8, RBF kernel with `gamma="scale"`, which is one over the number of pixels times the variance of their values, computed by the cell above when this page was built; nothing is random in it. No $C$ was chosen: the table shows
-# them all. At $C = 0.01$ the order is good and the zero in the wrong place: every test picture is called 3. AUROC does not see that, accuracy does. That our optimum is libsvm's, to a millionth of the objective, is a test of the package (`tests/classification/test_svm.py`).
+# Digits 3 against 8, RBF kernel with `gamma="scale"`, which is one over the number of pixels times the variance of their
+# values, computed by the cell above when this page was built; nothing is random in it. No $C$ was chosen: the table shows
+# them all. At $C = 0.01$ the order is good and the zero in the wrong place: every test picture is called 3. AUROC does
+# not see that, accuracy does. That our optimum is libsvm's, to a millionth of the objective, is a test of the package
+# (`tests/classification/test_svm.py`).
 #
 # ## Exercises
 #
 # ```{exercise} Slack by hand
 # :label: ex-svm-slack
 #
-# Points on a line: $x = -2, 0$ with $y = -1$ and $x = 1, 3$ with $y = +1$; let $w = 1$ and $b = 0$. Give each point's slack. Which
-# points are inside the strip, which on the wrong side? Then let $w = 2$, $b = -1$ and say what it costs for $C = 1$ and for $C = 0.1$.
+# Points on a line: $x = -2, 0$ with $y = -1$ and $x = 1, 3$ with $y = +1$; let $w = 1$ and $b = 0$. Give each point's
+# slack. Which points are inside the strip, which on the wrong side? Then let $w = 2$, $b = -1$ and say what it costs for
+# $C = 1$ and for $C = 0.1$.
 # ```
 #
 # ````{solution-start} ex-svm-slack
 # :class: dropdown
 # ````
 #
-# $\xi = \max(0, 1 - y f)$. With $f(x) = x$ the slacks are $0, 1, 0, 0$. No point is on the wrong side; only the point at 0 is inside the strip, on the decision line itself. With
-# $f(x) = 2x - 1$ all slacks are 0. The first costs $\tfrac12 + C$, the second $\tfrac12 \cdot 4 = 2$. For $C = 1$ the wide margin with one slack is cheaper, $1.5$ against $2$; for $C = 0.1$ it is $0.6$
-# against $2$. Above $C = 1.5$ the narrow margin is cheaper.
+# $\xi = \max(0, 1 - y f)$. With $f(x) = x$ the slacks are $0, 1, 0, 0$. No point is on the wrong side; only the point at
+# 0 is inside the strip, on the decision line itself. With $f(x) = 2x - 1$ all slacks are 0. The first costs
+# $\tfrac12 + C$, the second $\tfrac12 \cdot 4 = 2$. For $C = 1$ the wide margin with one slack is cheaper, $1.5$ against
+# $2$; for $C = 0.1$ it is $0.6$ against $2$. Above $C = 1.5$ the narrow margin is cheaper.
 
 # %%
 places, sides = np.array([-2.0, 0.0, 1.0, 3.0]), np.array([-1, -1, 1, 1])
@@ -546,8 +560,8 @@ assert cost(1, 0, 1.6) > cost(2, -1, 1.6)
 # ```{exercise} No constraint at all
 # :label: ex-svm-hinge
 #
-# Put {eq}`svm-slack` into {eq}`svm-primal`. What is left is a sum without constraints, the *hinge loss* plus a penalty. Minimise it by
-# (sub)gradient steps on the points `X`, `y` with $C = 1$, and compare with the dual objective of `exact`.
+# Put {eq}`svm-slack` into {eq}`svm-primal`. What is left is a sum without constraints, the *hinge loss* plus a penalty.
+# Minimise it by (sub)gradient steps on the points `X`, `y` with $C = 1$, and compare with the dual objective of `exact`.
 # ```
 #
 # ````{solution-start} ex-svm-hinge
@@ -583,8 +597,9 @@ assert best < exact.dual_objective_ * 1.02
 # :class: dropdown
 # ````
 #
-# The multipliers of the first fit satisfy every condition of the smaller problem as well: the sums in {eq}`svm-w` and {eq}`svm-balance` lose only zeros, and the
-# remaining margins are unchanged. The problem is convex, so what satisfies the conditions is optimal, and $w$ is unique, since $\lVert w \rVert^2$ is strictly convex.
+# The multipliers of the first fit satisfy every condition of the smaller problem as well: the sums in {eq}`svm-w` and
+# {eq}`svm-balance` lose only zeros, and the remaining margins are unchanged. The problem is convex, so what satisfies the
+# conditions is optimal, and $w$ is unique, since $\lVert w \rVert^2$ is strictly convex.
 
 # %%
 kept = exact.support_
@@ -599,16 +614,18 @@ np.testing.assert_allclose(again.coef_, exact.coef_, atol=1e-4)
 # ```{exercise} Very cheap slack
 # :label: ex-svm-small-c
 #
-# Let $C$ go to zero with equally many points in each class. Show that $w$ points from one class mean to the other. Check it with
-# $C = 10^{-5}$.
+# Let $C$ go to zero with equally many points in each class. Show that $w$ points from one class mean to the other. Check
+# it with $C = 10^{-5}$.
 # ```
 #
 # ````{solution-start} ex-svm-small-c
 # :class: dropdown
 # ````
 #
-# When $C$ is tiny, $w$ is short by {eq}`svm-w` and {eq}`svm-box`, so $f \approx b$ everywhere. One class at least is then past its margin, so all its $\alpha_i = C$. By
-# {eq}`svm-balance` the other class, of equal size, must have $\alpha_i = C$ too. Then $w = C \sum_i y_i x_i$, and with $n/2$ points in each class this is $\tfrac{C n}{2}$ times the difference of the means.
+# When $C$ is tiny, $w$ is short by {eq}`svm-w` and {eq}`svm-box`, so $f \approx b$ everywhere. One class at least is then
+# past its margin, so all its $\alpha_i = C$. By {eq}`svm-balance` the other class, of equal size, must have
+# $\alpha_i = C$ too. Then $w = C \sum_i y_i x_i$, and with $n/2$ points in each class this is $\tfrac{C n}{2}$ times the
+# difference of the means.
 
 # %%
 tiny = SoftMarginSVM(kernel="linear", C=1e-5).fit(X, y)
@@ -747,4 +764,5 @@ display_quiz(
 # 4. Kernels bend the boundary; SMO solves the dual two multipliers at a time.
 # 5. A machine that knows two classes cannot know a third: anomalies need a boundary around the normal class.
 #
-# **Further reading.** {cite:t}`cortes1995` introduced the soft margin, {cite:t}`platt1998` the solver, {cite:t}`fan2005` the choice of the pair used by libsvm and here.
+# **Further reading.** {cite:t}`cortes1995` introduced the soft margin, {cite:t}`platt1998` the solver, {cite:t}`fan2005`
+# the choice of the pair used by libsvm and here.

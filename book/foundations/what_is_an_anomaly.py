@@ -17,8 +17,9 @@
 # (what-is-an-anomaly)=
 # # What is an anomaly?
 #
-# A detector that has seen nothing but normal pictures gives every new picture a number: the more anomalous, the higher. This page
-# builds the smallest such detector, judges it fairly, and turns its numbers into alarms with a promise you can prove.
+# A detector that has seen nothing but normal pictures gives every new picture a number: the more anomalous, the higher.
+# This page builds the smallest such detector, judges it fairly, and turns its numbers into alarms with a promise you can
+# prove.
 #
 # *Time to read 35 min · time to run 15 s · needs: Python, NumPy or PyTorch arrays, mean and standard deviation*
 #
@@ -53,8 +54,8 @@ digits = one_class("digits", normal=3)
 plots.picture_grid(digits.train[:16])
 
 # %% [markdown]
-# Then it meets digits of every kind, and sorts them. Blue frames are threes. Dashed vermilion frames are
-# anything else; nobody told the detector that such things exist. The number above a picture is its score.
+# Then it meets digits of every kind, and sorts them. Blue frames are threes. Dashed vermilion frames are anything else;
+# nobody told the detector that such things exist. The number above a picture is its score.
 
 # %% mystnb={"image": {"alt": "Twenty-four test pictures sorted by anomaly score, read like text. The first eight, in blue frames, are threes with scores below 0.8. Then come mostly other digits, in dashed vermilion frames, with scores up to 6. Four more threes, written thin or slanted, stand among them."}} tags=["hide-input"]
 # How the detector sorts what it has never seen
@@ -65,8 +66,8 @@ some, preview = some[preview.argsort()], preview.sort().values
 plots.picture_grid(digits.test[some], titles=[f"{s:.1f}" for s in preview], frame=digits.test_labels[some])
 
 # %% [markdown]
-# Blue comes first, vermilion last: the ranking is good. But a few threes stand among the anomalies. The rest of the page is about
-# saying exactly *how* good the ranking is, and about where to draw the line.
+# Blue comes first, vermilion last: the ranking is good. But a few threes stand among the anomalies. The rest of the page
+# is about saying exactly *how* good the ranking is, and about where to draw the line.
 #
 # ## Words first
 #
@@ -74,15 +75,16 @@ plots.picture_grid(digits.test[some], titles=[f"{s:.1f}" for s in preview], fram
 #
 # *Normal is ours to say.* An eight is not odd in itself. It is an anomaly here because we said that threes are normal.
 #
-# *The range need not be an interval.* The normal pictures are the ones that come up often enough. With $p$ the density of normal pictures, the
-# anomalies are where it is low {cite:p}`ruff2021`:
+# *The range need not be an interval.* The normal pictures are the ones that come up often enough. With $p$ the density of
+# normal pictures, the anomalies are where it is low {cite:p}`ruff2021`:
 #
 # $$ \{ x : p(x) \le c \} \quad \text{for some small } c . $$ (anomaly-set)
 #
-# That set can have any shape. If zeros and ones were both normal, a picture half-way between them would be no good example of either.
+# That set can have any shape. If zeros and ones were both normal, a picture half-way between them would be no good
+# example of either.
 #
-# Three words are often mixed up. Authors use them in different ways {cite:p}`ruff2021`; the most useful difference is what the training
-# data are:
+# Three words are often mixed up. Authors use them in different ways {cite:p}`ruff2021`; the most useful difference is
+# what the training data are:
 #
 # | Word | What it asks | Training data |
 # |:---|:---|:---|
@@ -90,9 +92,9 @@ plots.picture_grid(digits.test[some], titles=[f"{s:.1f}" for s in preview], fram
 # | {term}`outlier` | Which of the pictures *we already have* is the odd one? | contains odd pictures, unmarked |
 # | {term}`novelty` | Is this *new* picture of a kind not seen before? | taken to be clean |
 #
-# This course learns from clean normal data. That is {term}`one-class classification`: two answers are possible, normal and anomalous, but
-# there are examples of the first one only. The reason is practical. Defects are rare, each looks different, and the next one will be of
-# a kind that nobody has photographed.
+# This course learns from clean normal data. That is {term}`one-class classification`: two answers are possible, normal
+# and anomalous, but there are examples of the first one only. The reason is practical. Defects are rare, each looks
+# different, and the next one will be of a kind that nobody has photographed.
 #
 # A detector can answer at three levels:
 #
@@ -102,25 +104,25 @@ plots.picture_grid(digits.test[some], titles=[f"{s:.1f}" for s in preview], fram
 # | {term}`localisation <anomaly localisation>` | Where, roughly? | an {term}`anomaly map`, one number a pixel |
 # | {term}`segmentation <anomaly segmentation>` | Which pixels exactly? | a {term}`mask`, yes or no for each pixel |
 #
-# A map becomes a mask when a threshold is drawn through it. Much of the literature says "segmentation" for both; what is measured there
-# is nearly always the map.
+# A map becomes a mask when a threshold is drawn through it. Much of the literature says "segmentation" for both; what is
+# measured there is nearly always the map.
 #
 # ## The mathematics
 #
 # ### A score and a threshold
 #
-# Every detector of this course is a function $s$ that gives a picture $x$ a number, its {term}`anomaly score`. **Higher means more
-# anomalous, everywhere.** A decision needs a threshold $\tau$ as well:
+# Every detector of this course is a function $s$ that gives a picture $x$ a number, its {term}`anomaly score`.
+# **Higher means more anomalous, everywhere.** A decision needs a threshold $\tau$ as well:
 #
 # $$ \text{alarm} \iff s(x) > \tau . $$ (alarm)
 #
-# Here is the smallest score that also says where. Take the mean $\mu_{uv}$ and the standard deviation $\sigma_{uv}$ of every pixel over the
-# normal pictures. How many standard deviations is the new pixel away? Squared, that is a map:
+# Here is the smallest score that also says where. Take the mean $\mu_{uv}$ and the standard deviation $\sigma_{uv}$ of
+# every pixel over the normal pictures. How many standard deviations is the new pixel away? Squared, that is a map:
 #
 # $$ A_{uv}(x) = \left( \frac{x_{uv} - \mu_{uv}}{\max(\sigma_{uv}, \sigma_{\min})} \right)^2 $$ (mean-picture-map)
 #
-# The floor $\sigma_{\min}$ keeps a pixel that never varied, such as an empty corner, from counting without limit. The score of the picture is
-# the mean of its map, over $H \times W$ pixels:
+# The floor $\sigma_{\min}$ keeps a pixel that never varied, such as an empty corner, from counting without limit. The
+# score of the picture is the mean of its map, over $H \times W$ pixels:
 #
 # $$ s(x) = \frac{1}{HW} \sum_{u,v} A_{uv}(x) $$ (mean-picture-score)
 #
@@ -131,12 +133,13 @@ plots.picture_grid(digits.test[some], titles=[f"{s:.1f}" for s in preview], fram
 #
 # $$ \mathrm{TPR}(\tau) = P(s_1 > \tau), \qquad \mathrm{FPR}(\tau) = P(s_0 > \tau) $$ (rates)
 #
-# with $s_1$ the score of a random anomalous picture and $s_0$ that of a random normal one. Lower the threshold, and both rise. The
-# {term}`ROC curve` draws one against the other for every threshold {cite:p}`fawcett2006`. It never looks at the scores themselves,
-# only at their order.
+# with $s_1$ the score of a random anomalous picture and $s_0$ that of a random normal one. Lower the threshold, and both
+# rise. The {term}`ROC curve` draws one against the other for every threshold {cite:p}`fawcett2006`. It never looks at the
+# scores themselves, only at their order.
 #
-# Take seven pictures. Four normal ones have the scores 1, 2, 3 and 5; three anomalous ones have 4, 6 and 7. Lower the threshold from the
-# top, one picture at a time. An anomaly moves the curve up by a third, a normal picture moves it right by a quarter:
+# Take seven pictures. Four normal ones have the scores 1, 2, 3 and 5; three anomalous ones have 4, 6 and 7. Lower the
+# threshold from the top, one picture at a time. An anomaly moves the curve up by a third, a normal picture moves it right
+# by a quarter:
 
 # %% mystnb={"image": {"width": "460px", "alt": "A square of four columns, one for each normal score 5, 3, 2, 1, and three rows, one for each anomalous score 7, 6, 4 from the bottom. The ROC curve climbs two rows, goes right one column, climbs one row, then goes right three columns. Eleven of twelve cells lie below it; the one above is normal 5 against anomalous 4."}} tags=["hide-input"]
 # The ROC curve as a table of pairs
@@ -155,51 +158,56 @@ ax.set_xticks((np.arange(4) + 0.5) / 4, normal)
 ax.set_yticks((np.arange(3) + 0.5) / 3, anomalous);
 
 # %% [markdown]
-# Each cell is a pair of one normal and one anomalous picture. The cells under the curve are the pairs in the right order: 11 of 12. So the
-# area under the curve, the {term}`AUROC`, is $11/12 \approx 0.917$, and it has a plain meaning {cite:p}`hanley1982`:
+# Each cell is a pair of one normal and one anomalous picture. The cells under the curve are the pairs in the right order:
+# 11 of 12. So the area under the curve, the {term}`AUROC`, is $11/12 \approx 0.917$, and it has a plain meaning
+# {cite:p}`hanley1982`:
 #
 # $$ \mathrm{AUROC} = P(s_1 > s_0) + \tfrac12 P(s_1 = s_0) $$ (auroc)
 #
-# **It is the probability that a random anomaly scores above a random normal picture.** Here is the argument without the picture. Let there
-# be $n_0$ normal and $n_1$ anomalous pictures. Each normal score $s_0^{(i)}$ makes one step of the curve to the right, $1/n_0$ wide. The height
-# of the curve at that step is the share of anomalies already passed, so those above $s_0^{(i)}$. The area is width times height, summed:
+# **It is the probability that a random anomaly scores above a random normal picture.** Here is the argument without the
+# picture. Let there be $n_0$ normal and $n_1$ anomalous pictures. Each normal score $s_0^{(i)}$ makes one step of the
+# curve to the right, $1/n_0$ wide. The height of the curve at that step is the share of anomalies already passed, so
+# those above $s_0^{(i)}$. The area is width times height, summed:
 #
 # $$
 # \mathrm{AUROC} = \sum_{i=1}^{n_0} \frac{1}{n_0} \cdot \frac{1}{n_1} \sum_{j=1}^{n_1} \mathbf{1}\bigl[ s_1^{(j)} > s_0^{(i)} \bigr]
 # $$ (auroc-sum)
 #
-# which is the share of right pairs among all $n_0 n_1$. Where two scores tie, the curve runs diagonally through the cell and halves it: that is
-# the second term of {eq}`auroc`.
+# which is the share of right pairs among all $n_0 n_1$. Where two scores tie, the curve runs diagonally through the cell
+# and halves it: that is the second term of {eq}`auroc`.
 #
 # A coin gets 0.5. A detector with 0 is perfect with the sign turned round.
 #
 # ### Why accuracy misleads
 #
-# Let one picture in a hundred be anomalous: a share $\pi = 0.01$. Take a detector with a true-positive rate of 0.95 and a false-positive rate of
-# 0.05. That sounds excellent. Among 10,000 pictures:
+# Let one picture in a hundred be anomalous: a share $\pi = 0.01$. Take a detector with a true-positive rate of 0.95 and a
+# false-positive rate of 0.05. That sounds excellent. Among 10,000 pictures:
 #
 # | | alarm | no alarm | all |
 # |:---|---:|---:|---:|
 # | anomalous | 95 | 5 | 100 |
 # | normal | 495 | 9,405 | 9,900 |
 #
-# Its accuracy is $(95 + 9405) / 10000 = 95\,\%$. A detector that *never* raises an alarm has 99 %. By accuracy, doing nothing wins.
+# Its accuracy is $(95 + 9405) / 10000 = 95\,\%$. A detector that *never* raises an alarm has 99 %. By accuracy, doing
+# nothing wins.
 #
-# Look at the first column instead. Of 590 alarms, 95 are right. This {term}`precision` is 16 %: five of six alarms are false.
-# In general
+# Look at the first column instead. Of 590 alarms, 95 are right. This {term}`precision` is 16 %: five of six alarms are
+# false. In general
 #
 # $$ \text{precision} = \frac{\pi \, \mathrm{TPR}}{\pi \, \mathrm{TPR} + (1 - \pi) \, \mathrm{FPR}} . $$ (precision)
 #
-# The share $\pi$ stands in it. It stands in neither rate of {eq}`rates`, since each of them looks at one class only. This has three
-# consequences.
+# The share $\pi$ stands in it. It stands in neither rate of {eq}`rates`, since each of them looks at one class only. This
+# has three consequences.
 #
 # - AUROC does not change when anomalies become rarer. That makes it good for comparing detectors, and it hides how many
 #   false alarms there will be.
-# - {term}`Average precision <average precision>`, the area under precision against {term}`recall` (another name for the true-positive
-#   rate), does change {cite:p}`saito2015`. A score that knows nothing has an average precision of about $\pi$. So 0.90 is poor on a test
-#   set with 90 % anomalies, and remarkable on one with 1 %. **Never print it without the share.**
-# - The {term}`F1` is the harmonic mean of precision and recall at one threshold. "F1-max" takes the best threshold, found on
-#   the labelled test set itself. Nobody has those labels in use. It is an **oracle** figure, and this course calls it so.
+# - {term}`Average precision <average precision>`, the area under precision against {term}`recall` (another name for the
+#   true-positive rate), does change {cite:p}`saito2015`. A score that knows nothing has an average precision of about
+#   $\pi$. So 0.90 is poor on a test set with 90 % anomalies, and remarkable on one with 1 %.
+#   **Never print it without the share.**
+# - The {term}`F1` is the harmonic mean of precision and recall at one threshold. "F1-max" takes the best threshold, found
+#   on the labelled test set itself. Nobody has those labels in use. It is an **oracle** figure, and this course calls it
+#   so.
 #
 # Written out, with the anomalies in order of their scores and $r_j$ the rank of the $j$-th of them among all pictures:
 #
@@ -208,45 +216,49 @@ ax.set_yticks((np.arange(3) + 0.5) / 3, anomalous);
 # F_1 = \frac{2 \cdot \text{precision} \cdot \text{recall}}{\text{precision} + \text{recall}} .
 # $$ (ap-f1)
 #
-# The seven pictures above have their anomalies at ranks 1, 2 and 4. So $\mathrm{AP} = \tfrac13 (\tfrac11 + \tfrac22 + \tfrac34) \approx 0.917$. The best threshold
-# calls the first four anomalous: precision $\tfrac34$, recall 1, $F_1 \approx 0.857$.
+# The seven pictures above have their anomalies at ranks 1, 2 and 4. So
+# $\mathrm{AP} = \tfrac13 (\tfrac11 + \tfrac22 + \tfrac34) \approx 0.917$. The best threshold calls the first four
+# anomalous: precision $\tfrac34$, recall 1, $F_1 \approx 0.857$.
 #
 # ### A threshold from normal pictures alone
 #
-# Where to draw the line, with no anomaly to look at? Decide how many false alarms you can bear, a rate $\varepsilon$, say 5 %. Keep back $n$
-# normal pictures that the detector has not learnt from, score them, and sort the scores: $s_{(1)} \le \dots \le s_{(n)}$. Then take
+# Where to draw the line, with no anomaly to look at? Decide how many false alarms you can bear, a rate $\varepsilon$, say
+# 5 %. Keep back $n$ normal pictures that the detector has not learnt from, score them, and sort the scores:
+# $s_{(1)} \le \dots \le s_{(n)}$. Then take
 #
 # $$ \tau = s_{(k)}, \qquad k = \lceil (n + 1)(1 - \varepsilon) \rceil . $$ (conformal)
 #
-# This is the {term}`conformal threshold` {cite:p}`vovk2005,lei2018`. It comes with a promise that needs no bell curve and holds for every
-# score, good or bad:
+# This is the {term}`conformal threshold` {cite:p}`vovk2005,lei2018`. It comes with a promise that needs no bell curve and
+# holds for every score, good or bad:
 #
 # $$ P\bigl( s(x_{\text{new}}) > \tau \bigr) \le \varepsilon \quad \text{for a new normal picture } x_{\text{new}} . $$ (conformal-promise)
 #
-# **Proof.** Put the new score beside the $n$ old ones. If nothing sets the new picture apart from the held-out ones, every order of the
-# $n + 1$ scores is equally likely: they are {term}`exchangeable <exchangeability>`. So the rank of the new score is 1, 2, ..., or $n + 1$, each with
-# probability $1/(n+1)$; ties are broken at random. A new score above $s_{(k)}$ has at least $k$ scores below it, so its rank is $k + 1$ or
-# more. There are $n + 1 - k$ such ranks, and
+# **Proof.** Put the new score beside the $n$ old ones. If nothing sets the new picture apart from the held-out ones,
+# every order of the $n + 1$ scores is equally likely: they are {term}`exchangeable <exchangeability>`. So the rank of the
+# new score is 1, 2, ..., or $n + 1$, each with probability $1/(n+1)$; ties are broken at random. A new score above
+# $s_{(k)}$ has at least $k$ scores below it, so its rank is $k + 1$ or more. There are $n + 1 - k$ such ranks, and
 #
 # $$ P\bigl( s(x_{\text{new}}) > s_{(k)} \bigr) \le \frac{n + 1 - k}{n + 1} \le \varepsilon $$ (conformal-proof)
 #
 # because $k \ge (n+1)(1 - \varepsilon)$. $\square$
 #
-# Two things to note. The rank must exist, $k \le n$, so it takes at least $n \ge 1/\varepsilon - 1$ pictures: 19 for 5 %, 99 for 1 %. And the
-# plain rank $\lceil n(1 - \varepsilon) \rceil$ is too low for some $n$: the "$+1$" counts the new picture in. {ref}`An exercise <ex-how-many>` shows by how much.
+# Two things to note. The rank must exist, $k \le n$, so it takes at least $n \ge 1/\varepsilon - 1$ pictures: 19 for 5 %,
+# 99 for 1 %. And the plain rank $\lceil n(1 - \varepsilon) \rceil$ is too low for some $n$: the "$+1$" counts the new
+# picture in. {ref}`An exercise <ex-how-many>` shows by how much.
 #
 # ### Pixels and regions
 #
-# A map can be judged as a score, with each pixel in the place of a picture. That is the **pixel AUROC**. It has a blind spot: a large region has
-# more pixels than a small one, so it counts more.
+# A map can be judged as a score, with each pixel in the place of a picture. That is the **pixel AUROC**. It has a blind
+# spot: a large region has more pixels than a small one, so it counts more.
 #
-# {term}`AUPRO` weighs regions instead of pixels {cite:p}`bergmann2021`. Let $M_1, \dots, M_J$ be the connected anomalous regions of all masks. At a
-# threshold $\tau$, take of each region the share that is found ($\ge$ here, so that the lowest level marks every pixel), and average over regions:
+# {term}`AUPRO` weighs regions instead of pixels {cite:p}`bergmann2021`. Let $M_1, \dots, M_J$ be the connected anomalous
+# regions of all masks. At a threshold $\tau$, take of each region the share that is found ($\ge$ here, so that the lowest
+# level marks every pixel), and average over regions:
 #
 # $$ \mathrm{PRO}(\tau) = \frac1J \sum_{j=1}^{J} \frac{\bigl| \{ (u,v) \in M_j : A_{uv} \ge \tau \} \bigr|}{|M_j|} $$ (pro)
 #
-# Draw it against the false-positive rate of the normal pixels, up to a rate $q = 0.3$. Beyond that a third of the picture is alarm, and nobody
-# would use such a map. The area, divided by $q$ so that the best is 1, is
+# Draw it against the false-positive rate of the normal pixels, up to a rate $q = 0.3$. Beyond that a third of the picture
+# is alarm, and nobody would use such a map. The area, divided by $q$ so that the best is 1, is
 #
 # $$ \mathrm{AUPRO} = \frac1q \int_0^q \mathrm{PRO} \; \mathrm{d}\,\mathrm{FPR} . $$ (aupro)
 #
@@ -256,8 +268,8 @@ ax.set_yticks((np.arange(3) + 0.5) / 3, anomalous);
 #
 # Now the key lines, each checked against `adlib`.
 #
-# **The detector**, {eq}`mean-picture-map` and {eq}`mean-picture-score`. Half of the training threes are learnt from, the other half is kept
-# for the threshold. The digits have 16 grey steps, so a floor of 0.1 is between one and two of them.
+# **The detector**, {eq}`mean-picture-map` and {eq}`mean-picture-score`. Half of the training threes are learnt from, the
+# other half is kept for the threshold. The digits have 16 grey steps, so a floor of 0.1 is between one and two of them.
 
 # %%
 learn, held_out = digits.train[::2], digits.train[1::2]
@@ -325,7 +337,8 @@ print("seven pictures:", round(ap, 3), round(f1, 3))
 
 
 # %% [markdown]
-# **The threshold**, {eq}`conformal`. The tiny number guards against rounding: $(19 + 1)(1 - 0.05)$ must be 19, not a hair more.
+# **The threshold**, {eq}`conformal`. The tiny number guards against rounding: $(19 + 1)(1 - 0.05)$ must be 19, not a hair
+# more.
 
 # %%
 def threshold_from_normal(scores, epsilon):
@@ -367,8 +380,8 @@ np.testing.assert_allclose(by_hand, by_adlib)
 # %% [markdown]
 # ## Run it
 #
-# The test set of the digits has 597 pictures; about one in ten is a three. So $\pi$ is about 0.9, the other way round from practice. That is
-# how one-class benchmarks are built: one class is normal, *all* the others are anomalies.
+# The test set of the digits has 597 pictures; about one in ten is a three. So $\pi$ is about 0.9, the other way round
+# from practice. That is how one-class benchmarks are built: one class is normal, *all* the others are anomalies.
 
 # %% tags=["nbval-check-output"]
 share = labels.double().mean().item()
@@ -385,8 +398,8 @@ print("average precision above 0.98: ", average_precision > 0.98)
 print("oracle F1 above 0.97:         ", oracle_f1 > 0.97)
 
 # %% [markdown]
-# Three figures for one ranking. The second and the third look better than the first only because nine pictures in ten are anomalies. Give the
-# same question to random scores:
+# Three figures for one ranking. The second and the third look better than the first only because nine pictures in ten are
+# anomalies. Give the same question to random scores:
 
 # %% tags=["nbval-check-output"]
 lots = torch.tensor(np.random.default_rng(0).random(len(labels)))
@@ -397,8 +410,8 @@ print("oracle F1 above 0.94:         ", oracle_f1 > 0.94)
 
 
 # %% [markdown]
-# Now the other direction. Keep all threes, and only so many anomalies that they make up half, 10 % or 3 % of the test set. The ranking is as good
-# as before; average precision falls.
+# Now the other direction. Keep all threes, and only so many anomalies that they make up half, 10 % or 3 % of the test
+# set. The ranking is as good as before; average precision falls.
 
 # %% tags=["hide-input"]
 # The same detector with fewer and fewer anomalies
@@ -414,10 +427,10 @@ plots.table(["anomalies", "share", "AUROC", "average precision"],
             [[c, c / (c + n_normal), *with_share(c)] for c in counts])
 
 # %% [markdown]
-# **On your own pictures** the verbs are the same, for this detector and every other one that takes pictures. (The two kernel machines of the next pages are scikit-learn estimators and take
-# rows of numbers.) What the verbs take is a float tensor of shape
-# (N, C, H, W) with values in [0, 1], all of one size: normal pictures only for `fit` and `calibrate`. Here are the digits as a folder of files,
-# and the way from a folder to a verdict:
+# **On your own pictures** the verbs are the same, for this detector and every other one that takes pictures. (The two
+# kernel machines of the next pages are scikit-learn estimators and take rows of numbers.) What the verbs take is a float
+# tensor of shape (N, C, H, W) with values in [0, 1], all of one size: normal pictures only for `fit` and `calibrate`.
+# Here are the digits as a folder of files, and the way from a folder to a verdict:
 
 # %%
 import tempfile
@@ -464,8 +477,10 @@ plots.roc_curve(labels, scores, point=tuple(at_tau), ax=right)
 
 
 # %% [markdown]
-# Move the threshold. Each position is one point of the curve: a trade of missed anomalies against false alarms. Precision hardly moves, since
-# nine in ten pictures are anomalous; watch the last number, which is what precision would be at 1 % anomalies, by {eq}`precision`. (At the far right it reads 1.00: no alarm among 62 threes, too few to measure so small a rate.)
+# Move the threshold. Each position is one point of the curve: a trade of missed anomalies against false alarms. Precision
+# hardly moves, since nine in ten pictures are anomalous; watch the last number, which is what precision would be at 1 %
+# anomalies, by {eq}`precision`. (At the far right it reads 1.00: no alarm among 62 threes, too few to measure so small a
+# rate.)
 
 # %% tags=["hide-input"]
 # Slider: the threshold
@@ -490,8 +505,8 @@ plots.slider(draw, levels, label="threshold", alt=describe, figsize=(7, 4), star
 # %% [markdown]
 # ### Maps
 #
-# The map says where. Compare a zero with the mean three: the map is bright where the zero has ink and a three has none, and where a three has
-# ink and the zero has a hole.
+# The map says where. Compare a zero with the mean three: the map is bright where the zero has ink and a three has none,
+# and where a three has ink and the zero has a hole.
 
 # %% mystnb={"image": {"alt": "Three panels: a handwritten zero, the mean of the normal threes, and the anomaly map of the zero. The map is bright at the left stroke of the zero, where threes have no ink."}} tags=["hide-input"]
 # The map of one anomaly
@@ -505,8 +520,8 @@ fig.colorbar(axes[2].images[0], ax=axes, shrink=0.8);
 
 
 # %% [markdown]
-# To judge a map we need a {term}`mask`, and digits have none. So we weave a piece of cloth, and give it a large faint stain and a small bright
-# scratch.
+# To judge a map we need a {term}`mask`, and digits have none. So we weave a piece of cloth, and give it a large faint
+# stain and a small bright scratch.
 
 # %% mystnb={"image": {"alt": "Left: woven cloth with a dark round stain and a short bright scratch. Then two maps with both defects outlined in white. In the map of the detector both are bright. In the second map, which is blind to the scratch, the scratch's outline is filled with the dark of normal cloth."}}
 def cloth(count, seed):
@@ -531,8 +546,8 @@ plots.heat_map(flawed[0], torch.stack([seen, blind]), mask=mask,
                limits=(0, 15))
 
 # %% [markdown]
-# The second map is the first one with the scratch painted over. It misses one of two defects entirely. The two figures disagree about how bad
-# that is:
+# The second map is the first one with the scratch painted over. It misses one of two defects entirely. The two figures
+# disagree about how bad that is:
 
 # %% tags=["hide-input"]
 # The two maps, measured
@@ -549,14 +564,14 @@ print("blind map, pixel AUROC above 0.95:", by_pixel > 0.95)
 print("blind map, AUPRO below 0.7:       ", by_region < 0.7)
 
 # %% [markdown]
-# By pixels the scratch is 6 % of the damage, so missing it costs next to nothing. By regions it is half. Neither is wrong. Ask which error would
-# cost you more, and print both.
+# By pixels the scratch is 6 % of the damage, so missing it costs next to nothing. By regions it is half. Neither is
+# wrong. Ask which error would cost you more, and print both.
 #
 # ### The promise, simulated
 #
-# Does {eq}`conformal-promise` hold? Draw $n$ normal scores, set the threshold, and note the true false-positive rate it has. Do that
-# 5,000 times. The law of the scores does not matter, only their order; here they are exponential, so that a threshold $\tau$ has the rate
-# $e^{-\tau}$ exactly.
+# Does {eq}`conformal-promise` hold? Draw $n$ normal scores, set the threshold, and note the true false-positive rate it
+# has. Do that 5,000 times. The law of the scores does not matter, only their order; here they are exponential, so that a
+# threshold $\tau$ has the rate $e^{-\tau}$ exactly.
 
 # %% mystnb={"image": {"alt": "Three histograms of the true false-positive rate over 5,000 calibration draws, with 19, 59 and 999 held-out pictures. All have their mean at or just below the promised 5 percent. With 19 pictures the rates spread from 0 to 15 percent, with 999 only from 3 to 8 percent. A black curve, the Beta law, follows each histogram."}} tags=["hide-input"]
 # 5,000 calibrations each
@@ -577,18 +592,20 @@ axes[1].set_xlabel("true false-positive rate of the threshold");
 
 
 # %% [markdown]
-# The promise is kept **on average over calibration draws**: that is all it says. A single draw may be unlucky. With 19 pictures your threshold may
-# well give 10 % false alarms; with 999 it will not be far from 5 %. The black curve is the law of that rate, a Beta distribution with
-# parameters $n + 1 - k$ and $k$, whatever the detector.
+# The promise is kept **on average over calibration draws**: that is all it says. A single draw may be unlucky. With 19
+# pictures your threshold may well give 10 % false alarms; with 999 it will not be far from 5 %. The black curve is the
+# law of that rate, a Beta distribution with parameters $n + 1 - k$ and $k$, whatever the detector.
 #
 # ## Where it fails
 #
 # ### The promise needs exchangeable pictures
 #
-# The file of the digits does not say who wrote which, but its labels start over every 130 pictures or so, presumably one writer's form after the other. Cut in that order, test and training pictures share at
-# most one form: the test digits were presumably written by other people. For every digit in turn: learn from one half of the training pictures,
-# set the threshold from the other half, and count false alarms on the normal pictures of the new writers. For comparison, mix held-out and test
-# pictures of that digit, deal them out anew, so that both parts come from the same writers, and do the same.
+# The file of the digits does not say who wrote which, but its labels start over every 130 pictures or so, presumably one
+# writer's form after the other. Cut in that order, test and training pictures share at most one form: the test digits
+# were presumably written by other people. For every digit in turn: learn from one half of the training pictures, set the
+# threshold from the other half, and count false alarms on the normal pictures of the new writers. For comparison, mix
+# held-out and test pictures of that digit, deal them out anew, so that both parts come from the same writers, and do the
+# same.
 
 # %% mystnb={"image": {"alt": "For each digit 0 to 9 a blue circle and a vermilion triangle. The circles, for shuffled pictures, all lie near the promised 5 percent. The triangles, for new writers, lie above it for nine digits of ten, for two of them above 20 percent."}} tags=["hide-input"]
 # False alarms on shuffled pictures and on new writers
@@ -615,9 +632,11 @@ print("shuffled, mean rate at most 0.055:", shuffled.mean() <= 0.055)
 print("new writers, mean rate above 0.08:", new_writers.mean() > 0.08)
 
 # %% [markdown]
-# Shuffled, the promise holds. For new writers there are more than twice as many false alarms. Nothing is wrong with the proof; its assumption is
-# broken. The new pictures *are* set apart from the held-out ones: other hands, it seems, wrote them. In a factory it is a new lamp, a new camera, a new batch of
-# wood. **Hold out whole writers, days, or batches, never single pictures** (as `[1::2]` above did, since the file names no writers), and set the threshold anew when the world drifts.
+# Shuffled, the promise holds. For new writers there are more than twice as many false alarms. Nothing is wrong with the
+# proof; its assumption is broken. The new pictures *are* set apart from the held-out ones: other hands, it seems, wrote
+# them. In a factory it is a new lamp, a new camera, a new batch of wood. **Hold out whole writers, days, or batches,
+# never single pictures** (as `[1::2]` above did, since the file names no writers), and set the threshold anew when the
+# world drifts.
 #
 # ### A normal picture, moved by one pixel
 #
@@ -639,14 +658,16 @@ print("moved against unmoved threes, AUROC above 0.9:", told_apart > 0.9)
 
 
 # %% [markdown]
-# To this detector a moved three is about as odd as another digit. Its idea of "normal" is too rigid: one mean picture, and everything measured from
-# there. The next two pages allow a boundary of any shape; the shift stays unsolved until features are learnt.
+# To this detector a moved three is about as odd as another digit. Its idea of "normal" is too rigid: one mean picture,
+# and everything measured from there. The next two pages allow a boundary of any shape; the shift stays unsolved until
+# features are learnt.
 #
 # ## What was measured
 #
-# All of it on this page, when it was last built: nothing is copied from elsewhere, and no paper prints these figures. The detector draws no random
-# number, so there is no seed. The command is the cell below; it takes about a second on two cores, and {doc}`/book/reference/times` has the seconds of the whole page. `false alarms` and `found` are at the threshold
-# that promises 5 %, on new writers.
+# All of it on this page, when it was last built: nothing is copied from elsewhere, and no paper prints these figures. The
+# detector draws no random number, so there is no seed. The command is the cell below; it takes about a second on two
+# cores, and {doc}`/book/reference/times` has the seconds of the whole page. `false alarms` and `found` are at the
+# threshold that promises 5 %, on new writers.
 
 # %%
 def measure(normal_class):
@@ -669,8 +690,8 @@ print("mean AUROC above 0.94:", means[0] > 0.94)
 print("false alarms on new writers above 10 %:", means[3] > 0.1)
 
 # %% [markdown]
-# Read it from the right. A mean AUROC near 0.95 sounds nearly solved. In use, with new writers, one normal picture in eight raises a false alarm, and
-# one anomaly in eight is missed.
+# Read it from the right. A mean AUROC near 0.95 sounds nearly solved. In use, with new writers, one normal picture in
+# eight raises a false alarm, and one anomaly in eight is missed.
 #
 # ## Exercises
 #
@@ -678,8 +699,9 @@ print("false alarms on new writers above 10 %:", means[3] > 0.1)
 # :label: ex-order
 # ```
 #
-# Replace every score $s$ by $\log(1 + s)$, then by $-1/(1 + s)$. What happens to AUROC, to average precision, and to the conformal threshold's
-# decisions? Say it first, then check. Then count every anomaly ten times over: which figure changes?
+# Replace every score $s$ by $\log(1 + s)$, then by $-1/(1 + s)$. What happens to AUROC, to average precision, and to the
+# conformal threshold's decisions? Say it first, then check. Then count every anomaly ten times over: which figure
+# changes?
 #
 # ```{exercise-end}
 # ```
@@ -688,8 +710,8 @@ print("false alarms on new writers above 10 %:", means[3] > 0.1)
 # :class: dropdown
 # ```
 #
-# Both functions rise strictly, so the order stays, and with it every figure and every decision. Counting anomalies ten times changes no
-# share of pairs, so AUROC stays; it changes $\pi$, so average precision and F1 rise.
+# Both functions rise strictly, so the order stays, and with it every figure and every decision. Counting anomalies ten
+# times changes no share of pairs, so AUROC stays; it changes $\pi$, so average precision and F1 rise.
 
 # %%
 for rise in (torch.log1p, lambda s: -1 / (1 + s)):
@@ -713,8 +735,8 @@ assert more[1] > once[1] and more[2] > once[2]             # the other two
 # :label: ex-half
 # ```
 #
-# A detector has a true-positive rate of 0.95 and a false-positive rate of 0.05. For which share $\pi$ of anomalies is every second alarm right? And
-# which false-positive rate would you need for that at $\pi = 0.01$?
+# A detector has a true-positive rate of 0.95 and a false-positive rate of 0.05. For which share $\pi$ of anomalies is
+# every second alarm right? And which false-positive rate would you need for that at $\pi = 0.01$?
 #
 # ```{exercise-end}
 # ```
@@ -723,9 +745,9 @@ assert more[1] > once[1] and more[2] > once[2]             # the other two
 # :class: dropdown
 # ```
 #
-# Half of the alarms are right when both terms of the denominator in {eq}`precision` are equal: $\pi\,\mathrm{TPR} = (1 - \pi)\,\mathrm{FPR}$. So
-# $\pi = \mathrm{FPR} / (\mathrm{TPR} + \mathrm{FPR}) = 0.05$, and the other way round $\mathrm{FPR} = \mathrm{TPR} \cdot \pi / (1 - \pi)
-# \approx 0.0096$.
+# Half of the alarms are right when both terms of the denominator in {eq}`precision` are equal:
+# $\pi\,\mathrm{TPR} = (1 - \pi)\,\mathrm{FPR}$. So $\pi = \mathrm{FPR} / (\mathrm{TPR} + \mathrm{FPR}) = 0.05$, and the
+# other way round $\mathrm{FPR} = \mathrm{TPR} \cdot \pi / (1 - \pi) \approx 0.0096$.
 
 # %%
 def precision(share, tpr, fpr):
@@ -742,8 +764,9 @@ np.testing.assert_allclose(precision(0.01, 0.95, 0.95 * 0.01 / 0.99), 0.5)
 # :label: ex-how-many
 # ```
 #
-# You want at most 1 % false alarms. How many held-out normal pictures does the conformal threshold take at least, and which of them sets the threshold then?
-# Simulate the rate with that many. Is the promise kept, and is it of much use to you?
+# You want at most 1 % false alarms. How many held-out normal pictures does the conformal threshold take at least, and
+# which of them sets the threshold then? Simulate the rate with that many. Is the promise kept, and is it of much use to
+# you?
 #
 # ```{exercise-end}
 # ```
@@ -752,9 +775,11 @@ np.testing.assert_allclose(precision(0.01, 0.95, 0.95 * 0.01 / 0.99), 0.5)
 # :class: dropdown
 # ```
 #
-# $n \ge 1/0.01 - 1 = 99$, and then $k = 99$: the highest score of all. With 98 there is no such rank, and `adlib` refuses. The promise is kept on
-# average, but one odd picture decides: the rate of a single calibration is as likely as not below 0.7 %, and in one of ten cases it is above 2.3 %.
-# Without the "$+1$" the rank is $\lceil n(1-\varepsilon) \rceil$. For $\varepsilon = 0.05$ and $n = 60$ that is 57 where 58 is needed, and the mean rate is $4/61 \approx 0.066$.
+# $n \ge 1/0.01 - 1 = 99$, and then $k = 99$: the highest score of all. With 98 there is no such rank, and `adlib`
+# refuses. The promise is kept on average, but one odd picture decides: the rate of a single calibration is as likely as
+# not below 0.7 %, and in one of ten cases it is above 2.3 %. Without the "$+1$" the rank is
+# $\lceil n(1-\varepsilon) \rceil$. For $\varepsilon = 0.05$ and $n = 60$ that is 57 where 58 is needed, and the mean rate
+# is $4/61 \approx 0.066$.
 
 # %%
 rng = np.random.default_rng(0)
@@ -783,8 +808,8 @@ assert abs(np.quantile(rates, 0.9) - 0.023) < 0.002
 # :label: ex-two-looks
 # ```
 #
-# Let zeros **and** ones be normal. Fit one `MeanPicture` to both together and look at its mean. Then fit one to each, and take the lower of the two
-# scores. Compare the AUROC against the other eight digits.
+# Let zeros **and** ones be normal. Fit one `MeanPicture` to both together and look at its mean. Then fit one to each, and
+# take the lower of the two scores. Compare the AUROC against the other eight digits.
 #
 # ```{exercise-end}
 # ```
@@ -793,8 +818,8 @@ assert abs(np.quantile(rates, 0.9) - 0.023) < 0.002
 # :class: dropdown
 # ```
 #
-# The mean of both is neither a zero nor a one, and the standard deviations are larger, so more passes. Two detectors describe a set with two
-# parts. This is what "the range need not be an interval" meant.
+# The mean of both is neither a zero nor a one, and the standard deviations are larger, so more passes. Two detectors
+# describe a set with two parts. This is what "the range need not be an interval" meant.
 
 # %% mystnb={"image": {"width": "400px", "alt": "Three mean pictures: of zeros and ones together, a blurred mixture; of zeros, a ring; of ones, a bar."}}
 zeros, ones = one_class("digits", normal=0), one_class("digits", normal=1)
@@ -867,13 +892,18 @@ display_quiz([
 # %% [markdown]
 # ## Summary
 #
-# 1. An anomaly is what lies outside the range of normal; the range is learnt from normal pictures alone, and may have any shape.
+# 1. An anomaly is what lies outside the range of normal; the range is learnt from normal pictures alone, and may have any
+#    shape.
 # 2. A detector gives a score a picture or a pixel, higher = more anomalous; a threshold makes it a decision.
-# 3. AUROC is the probability that a random anomaly scores above a random normal picture; it does not see how rare anomalies are.
-# 4. Accuracy, precision, average precision and F1 depend on the share of anomalies, so print the share; F1-max is an oracle.
-# 5. The conformal threshold bounds false alarms from normal scores alone, on average, and only while new normal pictures resemble the old ones.
+# 3. AUROC is the probability that a random anomaly scores above a random normal picture; it does not see how rare
+#    anomalies are.
+# 4. Accuracy, precision, average precision and F1 depend on the share of anomalies, so print the share; F1-max is an
+#    oracle.
+# 5. The conformal threshold bounds false alarms from normal scores alone, on average, and only while new normal pictures
+#    resemble the old ones.
 #
-# **Further reading.** {cite:t}`ruff2021` and {cite:t}`chandola2009` survey the field. {cite:t}`fawcett2006` explains ROC curves at leisure,
-# {cite:t}`saito2015` what they hide. {cite:t}`vovk2005` is the source of conformal prediction, {cite:t}`lei2018` a shorter way in.
-# {cite:t}`bergmann2019` built the data set most maps are measured on, and {cite:t}`bergmann2021` define AUPRO. The digits are those of
-# {cite:t}`alpaydin1998`, as shipped with scikit-learn {cite:p}`pedregosa2011`. Next: {doc}`/book/classification/svm`.
+# **Further reading.** {cite:t}`ruff2021` and {cite:t}`chandola2009` survey the field. {cite:t}`fawcett2006` explains ROC
+# curves at leisure, {cite:t}`saito2015` what they hide. {cite:t}`vovk2005` is the source of conformal prediction,
+# {cite:t}`lei2018` a shorter way in. {cite:t}`bergmann2019` built the data set most maps are measured on, and
+# {cite:t}`bergmann2021` define AUPRO. The digits are those of {cite:t}`alpaydin1998`, as shipped with scikit-learn
+# {cite:p}`pedregosa2011`. Next: {doc}`/book/classification/svm`.
