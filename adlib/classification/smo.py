@@ -61,6 +61,8 @@ def smo(
     # A variable may grow below its upper bound and shrink above its lower bound. Infinity takes it out of a search.
     grow = np.where(beta < upper, gradient, np.inf)
     shrink = np.where(beta > lower, gradient, -np.inf)
+    # Copies of a point have no curvature between them: a floor, in the units of the kernel, lets them move all the same
+    floor = 1e-12 * (float(np.abs(diagonal).max()) or 1.0)
     period = max(1000, len(beta))
     gap = 0.0
     for n_iter in range(max_iter + 1):
@@ -77,14 +79,14 @@ def smo(
             )
             break
         if n_iter and n_iter % period == 0:
-            _move_free_variables(rows, beta, gradient, lower, upper)
+            _move_free_variables(rows, beta, gradient, lower, upper, floor)
             np.copyto(grow, np.where(beta < upper, gradient, np.inf))
             np.copyto(shrink, np.where(beta > lower, gradient, -np.inf))
             continue
         row_i = rows.get(i, grow)
         # Along e_i − e_j the objective falls by slope²/(2 curvature) at best
         slope = shrink - grow[i]
-        curvature = np.maximum(diagonal[i] + diagonal - 2 * row_i, 1e-12)
+        curvature = np.maximum(diagonal[i] + diagonal - 2 * row_i, floor)
         gain = np.where(slope > 0, slope, 0.0) ** 2 / curvature
         j = int(gain.argmax())
         row_j = rows.get(j, -shrink)
@@ -103,7 +105,7 @@ def smo(
 
 
 def _move_free_variables(
-    rows: KernelRows, beta: np.ndarray, gradient: np.ndarray, lower: np.ndarray, upper: np.ndarray
+    rows: KernelRows, beta: np.ndarray, gradient: np.ndarray, lower: np.ndarray, upper: np.ndarray, floor: float
 ) -> None:
     """Move all variables between their bounds to where they would be optimal, or as far as a bound allows. In place.
 
@@ -117,11 +119,11 @@ def _move_free_variables(
         if not 2 <= m <= MOST_FREE:
             return
         K = np.stack([rows.get(i) for i in free.tolist()])
-        # Stationary with the sum kept: K d + λ 1 = −gradient, 1ᵀd = 0. The ridge is for copies of points.
+        # Stationary with the sum kept: K d + λ 1 = −gradient, 1ᵀd = 0. The floor is for copies of points.
         system = np.ones((m + 1, m + 1))
         system[m, m] = 0
         system[:m, :m] = K[:, free]
-        system[range(m), range(m)] += 1e-12 * max(1e-300, np.trace(system))
+        system[range(m), range(m)] += m * floor
         direction = np.linalg.solve(system, np.append(-gradient[free], 0))[:m]
         direction -= direction.mean()
         bound = np.where(direction > 0, upper[free], lower[free])

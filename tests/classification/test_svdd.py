@@ -177,7 +177,7 @@ def test_below_one_point_nu_changes_nothing(nu):
     assert svdd.radius_squared_ == pytest.approx(expected.radius_squared_, rel=1e-3)
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("scale", [1e-9, 1e-3, 1.0, 1e3, 1e9])
 def test_the_scale_of_the_data_does_not_matter(scale):
     X = np.random.default_rng(0).normal(size=(200, 2))
     svdd = SVDD(kernel="linear").fit(X * scale)

@@ -167,6 +167,12 @@ def test_bad_data_is_named():
         _ = SoftMarginSVM().fit([[0.0], [1.0]], [0, 1]).coef_
 
 
+def test_points_that_are_all_at_zero():
+    X, y = np.zeros((6, 2)), np.array([0, 0, 0, 1, 1, 1])
+    svm = SoftMarginSVM(kernel="linear", C=2.0).fit(X, y)  # nothing tells the classes apart: slack 1 each
+    assert svm.dual_objective_ == pytest.approx(12.0) and svm.slack_.sum() == pytest.approx(6.0)
+
+
 def test_values_too_large_are_named():
     X, y = problem(20, 1.0)
     with pytest.raises(ValueError, match="X has values too large for the linear kernel"):
