@@ -129,6 +129,22 @@ def finite_diagonal(kernel: Kernel, X: np.ndarray) -> np.ndarray:
     return diagonal
 
 
+def kernel_sum(kernel: Kernel, X: np.ndarray, support: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sum of weights_j k(x_i, support_j) over j, (m,), in pieces that keep the kernel matrix under 128 MB."""
+    size = max(1, 2**24 // max(1, len(support)))
+    return np.concatenate([kernel(X[i : i + size], support) @ weights for i in range(0, len(X), size)])
+
+
+def shift(harmless: bool, X: np.ndarray) -> np.ndarray:
+    """What to subtract from every point, (d,): the mean where a shift changes nothing, else 0. X: (n, d).
+
+    Distances are found from lengths, ‖x − z‖² = ‖x‖² + ‖z‖² − 2 xᵀz: far from 0 small ones would be lost in rounding.
+    """
+    with np.errstate(over="ignore"):
+        mean = X.mean(0)
+    return mean if harmless and np.isfinite(mean).all() else np.zeros(X.shape[1])
+
+
 class KernelRows:
     """Rows of the kernel matrix of X, computed when asked for, a block at a time, and kept up to a memory limit.
 

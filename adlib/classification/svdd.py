@@ -14,9 +14,8 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adlib import _checks
-from adlib.classification.kernels import Kernel, KernelRows, finite_diagonal, make_kernel
+from adlib.classification.kernels import Kernel, KernelRows, finite_diagonal, kernel_sum, make_kernel, shift
 from adlib.classification.smo import smo
-from adlib.classification.svm import kernel_sum, shift
 from adlib.storage import save_state
 
 

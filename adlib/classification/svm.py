@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from adlib import _checks
-from adlib.classification.kernels import KernelRows, finite_diagonal, make_kernel
+from adlib.classification.kernels import KernelRows, finite_diagonal, kernel_sum, make_kernel, shift
 from adlib.classification.smo import smo
 
 
@@ -89,12 +89,13 @@ class SoftMarginSVM(ClassifierMixin, BaseEstimator):
         diagonal = finite_diagonal(kernel, X - self._shift)
 
         # In β_i = α_i y_i the dual is: min ½ βᵀKβ − yᵀβ, Σβ = 0, β between 0 and C y.
+        lower, upper = np.minimum(0, self.C * sign), np.maximum(0, self.C * sign)
         result = smo(
             KernelRows(kernel, X - self._shift, self.cache_mb),
             diagonal,
             q=-sign,
-            lower=np.minimum(0, self.C * sign),
-            upper=np.maximum(0, self.C * sign),
+            lower=lower,
+            upper=upper,
             start=np.zeros(len(X)),
             tol=self.tol,
             max_iter=max_iter,
@@ -106,10 +107,7 @@ class SoftMarginSVM(ClassifierMixin, BaseEstimator):
         if on_margin.any():
             b = -gradient[on_margin].mean()
         else:  # every b between the two bounds is optimal: the middle
-            b = -0.5 * (
-                gradient[beta < np.maximum(0, self.C * sign)].min()
-                + gradient[beta > np.minimum(0, self.C * sign)].max()
-            )
+            b = -0.5 * (gradient[beta < upper].min() + gradient[beta > lower].max())
         self.slack_ = np.maximum(0, 1 - sign * (gradient + sign + b))
         self.support_ = np.flatnonzero(alpha)
         self.support_vectors_ = X[self.support_]
@@ -148,19 +146,3 @@ class SoftMarginSVM(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
-
-
-def kernel_sum(kernel: Any, X: np.ndarray, support: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum of weights_j k(x_i, support_j) over j, (m,), in pieces that keep the kernel matrix under 128 MB."""
-    size = max(1, 2**24 // max(1, len(support)))
-    return np.concatenate([kernel(X[i : i + size], support) @ weights for i in range(0, len(X), size)])
-
-
-def shift(harmless: bool, X: np.ndarray) -> np.ndarray:
-    """What to subtract from every point, (d,): the mean where a shift changes nothing, else 0. X: (n, d).
-
-    Distances are found from lengths, ‖x − z‖² = ‖x‖² + ‖z‖² − 2 xᵀz: far from 0 small ones would be lost in rounding.
-    """
-    with np.errstate(over="ignore"):
-        mean = X.mean(0)
-    return mean if harmless and np.isfinite(mean).all() else np.zeros(X.shape[1])

@@ -55,18 +55,11 @@ rng = np.random.default_rng(3)
 X = np.vstack([rng.normal(size=(30, 2)) * 0.7, [[4.2, 2.2]]])
 
 
-def circle(ax, svdd, **look):
-    """The sphere of a linear kernel, drawn where we look."""
-    centre = svdd.alpha_ @ svdd.support_vectors_
-    ax.add_patch(
-        plt.Circle(
-            centre,
-            np.sqrt(svdd.radius_squared_),
-            fill=False,
-            linewidth=1.8,
-            **look,
-        )
-    )
+def circle(ax, svdd, feature=lambda x: x):
+    """The sphere, drawn where feature sends the points."""
+    centre = svdd.alpha_ @ feature(svdd.support_vectors_)
+    radius = np.sqrt(svdd.radius_squared_)
+    ax.add_patch(plt.Circle(centre, radius, fill=False, linewidth=1.8))
     ax.plot(*centre, "+", color="black", markersize=10)
     return centre
 
@@ -185,7 +178,7 @@ line = np.concatenate([rng.normal(-2, 0.18, 15), rng.normal(2, 0.18, 15)])[
 ]
 flat = SVDD(kernel="linear", nu=0.01).fit(line)
 curved = SVDD(kernel="poly", degree=2, gamma=1.0, coef0=0.5, nu=0.01).fit(line)
-feature = lambda x: np.column_stack([x, x**2])
+parabola = lambda x: np.column_stack([x, x**2])
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 4), width_ratios=[1, 1.1])
 dense = np.linspace(-3, 3, 600)[:, None]
@@ -207,14 +200,8 @@ axes[0].scatter([0, 0], [0, 1], marker="x", color=plots.ANOMALOUS, zorder=5)
 axes[0].set(title="where we look", ylim=(-0.6, 1.6), yticks=[], xlabel="$x$")
 
 axes[1].plot(dense, dense**2, color="#767676", linewidth=1)
-plots.points(axes[1], feature(line[:, 0]))
-centre = curved.alpha_ @ feature(curved.support_vectors_[:, 0])
-axes[1].add_patch(
-    plt.Circle(
-        centre, np.sqrt(curved.radius_squared_), fill=False, linewidth=1.8
-    )
-)
-axes[1].plot(*centre, "+", color="black", markersize=10)
+plots.points(axes[1], parabola(line))
+circle(axes[1], curved, parabola)
 axes[1].scatter([0], [0], marker="x", color=plots.ANOMALOUS, zorder=5)
 axes[1].set(
     title="feature space",

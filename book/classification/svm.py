@@ -307,27 +307,23 @@ print("same w, same b, same objective")
 
 # %% tags=["hide-input"]
 # Slider: C
+def draw(figure, svm, places, labels, title):
+    """The decision function with both margins, and the support vectors."""
+    xs, ys, grid = plots.plane(places)
+    values = svm.decision_function(grid).reshape(len(ys), len(xs))
+    ring = np.isin(np.arange(len(places)), svm.support_)
+    ax = figure.subplots()
+    plots.decision_map(ax, xs, ys, values, levels=[-1, 0, 1])
+    plots.points(ax, places, labels, ring=ring)
+    ax.set(title=title, xlabel="feature 1", ylabel="feature 2")
+    ax.set(xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
+
+
 def draw_C(figure, C):
     svm = SoftMarginSVM(kernel="linear", C=C).fit(X, y)
-    ax = figure.subplots()
-    plots.decision_map(
-        ax,
-        xs,
-        ys,
-        svm.decision_function(grid).reshape(len(ys), len(xs)),
-        levels=[-1, 0, 1],
-    )
-    plots.points(ax, X, labels, ring=np.isin(np.arange(len(X)), svm.support_))
-    width = 2 / np.linalg.norm(svm.coef_)
-    ax.set_title(
-        f"margin {width:.1f} wide, {len(svm.support_)} support vectors, slack {svm.slack_.sum():.1f} in all"
-    )
-    ax.set(
-        xlim=(xs[0], xs[-1]),
-        ylim=(ys[0], ys[-1]),
-        xlabel="feature 1",
-        ylabel="feature 2",
-    )
+    width, slack = 2 / np.linalg.norm(svm.coef_), svm.slack_.sum()
+    title = f"margin {width:.1f} wide, {len(svm.support_)} support vectors"
+    draw(figure, svm, X, labels, f"{title}, slack {slack:.1f} in all")
 
 
 plots.slider(
@@ -347,31 +343,12 @@ plots.slider(
 # %% tags=["hide-input"]
 # Slider: gamma
 moons, moon_labels = make_moons(n_samples=80, noise=0.2, random_state=0)
-moon_xs, moon_ys, moon_grid = plots.plane(moons)
 
 
 def draw_gamma(figure, gamma):
     svm = SoftMarginSVM(gamma=gamma, C=1.0).fit(moons, moon_labels)
-    ax = figure.subplots()
-    values = svm.decision_function(moon_grid).reshape(
-        len(moon_ys), len(moon_xs)
-    )
-    plots.decision_map(ax, moon_xs, moon_ys, values, levels=[-1, 0, 1])
-    plots.points(
-        ax,
-        moons,
-        moon_labels,
-        ring=np.isin(np.arange(len(moons)), svm.support_),
-    )
-    ax.set_title(
-        f"{len(svm.support_)} of {len(moons)} points are support vectors"
-    )
-    ax.set(
-        xlim=(moon_xs[0], moon_xs[-1]),
-        ylim=(moon_ys[0], moon_ys[-1]),
-        xlabel="feature 1",
-        ylabel="feature 2",
-    )
+    title = f"{len(svm.support_)} of {len(moons)} points are support vectors"
+    draw(figure, svm, moons, moon_labels, title)
 
 
 plots.slider(
