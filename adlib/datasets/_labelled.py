@@ -1,10 +1,9 @@
-"""Labelled sets of small pictures, decoded whole: where they lie, how they are read, checked and fetched."""
+"""Labelled sets of small pictures, decoded whole: how they are read and checked."""
 
 from __future__ import annotations
 
 import gzip
 import math
-import tempfile
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -13,42 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.datasets import load_digits
 
-
-class Source(NamedTuple):
-    """What an error about missing files tells."""
-
-    folder: str  # under the data folder
-    layout: str
-    page: str
-    licence: str
-    remedy: str
-
-
-_IDX = (
-    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte, "
-    "each as it is or with .gz"
-)
-_FETCH = "download=True fetches the files"
-SOURCES = {
-    "mnist": Source("MNIST/raw", _IDX, "http://yann.lecun.com/exdb/mnist/", "commonly given as CC BY-SA 3.0", _FETCH),
-    "fashion_mnist": Source(
-        "FashionMNIST/raw", _IDX, "https://github.com/zalandoresearch/fashion-mnist", "MIT", _FETCH
-    ),
-    "cifar10": Source(
-        "cifar-10-batches-py",
-        "data_batch_1 to data_batch_5, test_batch, batches.meta (the Python version)",
-        "https://www.cs.toronto.edu/~kriz/cifar.html",
-        "none stated; cite Krizhevsky, 2009",
-        _FETCH,
-    ),
-    "imagenet": Source(
-        "",
-        "one_class_train/CLASS/... and one_class_test/CLASS/..., the same classes in both, pictures at any depth",
-        "https://github.com/hendrycks/ss-ood (test pictures), https://image-net.org (training pictures)",
-        "ImageNet's terms: research and teaching, not commercial",
-        "it must be fetched by hand",
-    ),
-}
+from adlib.datasets.catalogue import CATALOGUE, missing
 
 _DIGITS = tuple("0123456789")
 CLASS_NAMES = {
@@ -60,24 +24,6 @@ CLASS_NAMES = {
     ),
     "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 }
-
-
-def missing(name: str, root: Path) -> FileNotFoundError:
-    """The error to raise where files of a set are not there."""
-    source = SOURCES[name]
-    folder = root / source.folder
-    found = "no such folder"
-    if folder.is_dir():
-        entries = sorted(path.name for path in folder.iterdir())
-        found = ", ".join(entries[:12]) + (f" and {len(entries) - 12} more" if len(entries) > 12 else "") or "nothing"
-    return FileNotFoundError(
-        f"{name} is not complete in {folder}\n"
-        f"  expected: {source.layout}\n"
-        f"  found: {found}\n"
-        f"  official page: {source.page}\n"
-        f"  licence: {source.licence}\n"
-        f"  root, or the environment variable ADLIB_DATA, names the data folder; {source.remedy}"
-    )
 
 
 class Labelled(NamedTuple):
@@ -118,10 +64,10 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 def _mnist_split(name: str, root: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     files = []
     for stem in (f"{split}-images-idx3-ubyte", f"{split}-labels-idx1-ubyte"):
-        plain = root / SOURCES[name].folder / stem
+        plain = root / CATALOGUE[name].folders[0] / stem
         present = [path for path in (plain, plain.with_name(f"{stem}.gz")) if path.is_file()]
         if not present:
-            raise missing(name, root)
+            raise missing(name, root / CATALOGUE[name].folders[0])
         files.append(present[0])
     pictures, classes = read_idx(files[0], 3), read_idx(files[1], 1)
     if pictures.shape[1:] != (28, 28):
@@ -141,7 +87,7 @@ def _cifar10(root: Path) -> Labelled:
     for file, md5 in (*CIFAR10.train_list, *CIFAR10.test_list, (CIFAR10.meta["filename"], CIFAR10.meta["md5"])):
         path = root / CIFAR10.base_folder / file
         if not path.is_file():
-            raise missing("cifar10", root)
+            raise missing("cifar10", root / CIFAR10.base_folder)
         if not check_integrity(str(path), md5):
             raise ValueError(f"{path} is truncated or corrupt, its MD5 sum is not {md5}; delete it and fetch it again")
     splits = [CIFAR10(str(root), train=train) for train in (True, False)]
@@ -168,19 +114,3 @@ def decoded(name: str, root: Path) -> Labelled:
     for array in labelled[:4]:
         array.flags.writeable = False
     return labelled
-
-
-def download(name: str, root: Path) -> None:
-    """Fetch into a folder beside the place, then move file by file, so that no half file ever stands in the place."""
-    from torchvision import datasets
-
-    fetch = {"mnist": datasets.MNIST, "fashion_mnist": datasets.FashionMNIST, "cifar10": datasets.CIFAR10}[name]
-    source = SOURCES[name]
-    try:
-        (root / source.folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=root, prefix="download-") as parts:
-            fetch(parts, download=True)  # checks the MD5 sums of what arrived
-            for path in (Path(parts) / source.folder).iterdir():
-                path.replace(root / source.folder / path.name)
-    except (OSError, RuntimeError) as error:
-        raise RuntimeError(f"download of {name} to {root} failed: {error}. Official page: {source.page}") from error

@@ -12,61 +12,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from adlib.datasets import _labelled
-
-
-class PictureFiles(Dataset[Tensor]):
-    """Picture files decoded one at a time, when asked for, so that memory does not grow with their number.
-
-    files: paths of pictures. size: height and width of what comes out, in pixels. The short side is scaled to
-    size * 256 / 224, then the middle is cut out: 256 and 224 px as in the reference code of ImageNet-30.
-    Item: (3, size, size) float32 in [0, 1]; grey pictures get three equal channels.
-    A file that is no picture, or a truncated one, raises ValueError with its path.
-
-    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
-    """
-
-    files: tuple[Path, ...]
-    size: int
-
-    def __init__(self, files: Sequence[str | os.PathLike[str]], size: int = 224) -> None:
-        if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"size must be a whole number of pixels, 1 or more, got {size!r}")
-        if isinstance(files, str | os.PathLike):
-            raise ValueError(f"files must be a sequence of paths, got the one path {str(files)!r}")
-        self.files, self.size = tuple(Path(file) for file in files), int(size)
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def __getitem__(self, index: int) -> Tensor:
-        path = self.files[index]
-        try:
-            with Image.open(path) as file:
-                if file.mode in ("I", "F"):
-                    raise ValueError(f"{path} has pixels of mode {file.mode}, of unknown range: save it with 8 bits")
-                deep = file.mode.startswith("I;16")  # Pillow would clip at 255 instead of scaling
-                grey = Image.fromarray((np.asarray(file) / 257).round().astype(np.uint8)) if deep else file
-                picture = grey.convert("RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:  # Pillow raises each of them on broken files
-            raise ValueError(f"{path} cannot be read as a picture: {error}") from error
-        short = round(self.size * 256 / 224)
-        width, height = (max(short, round(side * short / min(picture.size))) for side in picture.size)
-        left, top = (width - self.size) // 2, (height - self.size) // 2
-        picture = picture.resize((width, height), Image.Resampling.BILINEAR)
-        picture = picture.crop((left, top, left + self.size, top + self.size))
-        return torch.from_numpy(np.asarray(picture, dtype=np.float32).transpose(2, 0, 1) / np.float32(255))
+from adlib.datasets.catalogue import data_folder, missing
+from adlib.datasets.download import download as fetch
+from adlib.datasets.files import SUFFIXES, PictureFiles, stray
 
 
 @dataclass(frozen=True, eq=False)  # == on tensors has no single answer
@@ -110,12 +67,15 @@ class OneClassData:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    """All picture files under folder, in the order of their paths. The reference layout links to ImageNet's folders."""
+    """All picture files under folder, in the order of their paths, whatever else lies there.
+
+    Links are followed: the reference layout links to the folders of ImageNet.
+    """
     files = [Path(at) / file for at, _, names in os.walk(folder, followlinks=True) for file in names]
-    files = sorted(path for path in files if path.suffix.lower() in (".jpeg", ".jpg", ".png"))
+    files = [path for path in files if "__MACOSX" not in path.parts and not stray(path)]
     if not files:
-        raise ValueError(f"{folder} holds no picture (.jpeg, .jpg or .png)")
-    return files
+        raise ValueError(f"{folder} holds no picture ({', '.join(SUFFIXES)})")
+    return sorted(files, key=lambda path: path.parts)  # of characters: the same on every system
 
 
 def _class_folders(folder: Path) -> tuple[str, ...]:
@@ -127,7 +87,7 @@ def _class_folders(folder: Path) -> tuple[str, ...]:
 def _imagenet(normal: int | str, root: Path, size: int) -> OneClassData:
     class_names, test_names = (_class_folders(root / f"one_class_{split}") for split in ("train", "test"))
     if not class_names or not test_names:
-        raise _labelled.missing("imagenet", root)
+        raise missing("imagenet", root)
     if class_names != test_names:
         differing = ", ".join(sorted(set(class_names) ^ set(test_names)))
         raise ValueError(
@@ -141,8 +101,8 @@ def _imagenet(normal: int | str, root: Path, size: int) -> OneClassData:
         name="imagenet",
         normal=index,
         class_names=class_names,
-        train=PictureFiles(train, size),
-        test=PictureFiles([path for files in test for path in files], size),
+        train=PictureFiles(train, size=size, fit="crop"),
+        test=PictureFiles([path for files in test for path in files], size=size, fit="crop"),
         test_labels=(classes != index).long(),
         test_classes=classes,
     )
@@ -185,8 +145,8 @@ def one_class(
       the folders in alphabetical order, ``train`` and ``test`` are :class:`PictureFiles`, decoded when asked for.
 
     normal: index or name of the normal class. root: the data folder; else the environment variable ``ADLIB_DATA``, else
-    ``data/cache``. download: fetch MNIST, Fashion-MNIST or CIFAR-10 through torchvision, which checks MD5 sums, where
-    files are missing or broken. size: for ``"imagenet"`` only, height and width in pixels, 224 by default.
+    ``data/cache``. download: fetch MNIST, Fashion-MNIST or CIFAR-10 where files are missing or broken, see
+    :func:`adlib.datasets.download.download`. size: for ``"imagenet"`` only, height and width in pixels, 224 by default.
 
     Returns :class:`OneClassData` with tensors of its own: changing them changes nothing elsewhere.
     Raises ValueError for a bad argument or a broken file, FileNotFoundError where files are missing (with the layout,
@@ -197,13 +157,9 @@ def one_class(
     names = (*_labelled.CLASS_NAMES, "imagenet")
     if name not in names:
         raise ValueError(f"name must be one of {', '.join(names)}; got {name!r}")
-    if root is None:
-        root = os.environ.get("ADLIB_DATA") or "data/cache"
-    elif not isinstance(root, (str, os.PathLike)):
-        raise ValueError(f"root must be the path of a folder, got {root!r}")
     if not isinstance(download, bool):
         raise ValueError(f"download must be True or False, got {download!r}")
-    folder = Path(root).expanduser().resolve()
+    folder = data_folder(root)
     if name == "imagenet":
         return _imagenet(normal, folder, 224 if size is None else size)
     if size is not None:
@@ -215,7 +171,7 @@ def one_class(
     except (FileNotFoundError, ValueError):
         if not download:
             raise
-        _labelled.download(name, folder)
+        fetch(name, folder)
         labelled = _labelled.decoded(name, folder)
     train = labelled.train[labelled.train_classes == index]
     if not len(train):

@@ -254,7 +254,13 @@ def test_a_missing_set_says_what_to_do(tmp_path):
     message = str(caught.value)
     assert f"mnist is not complete in {tmp_path / 'MNIST/raw'}" in message
     assert all(file in message for file in FILES)
-    for part in ("found: no such folder", "http://yann.lecun.com", "CC BY-SA 3.0", "download=True", "ADLIB_DATA"):
+    for part in (
+        "found: no such folder",
+        "http://yann.lecun.com",
+        "CC BY-SA 3.0",
+        "adlib data download mnist",
+        "ADLIB_DATA",
+    ):
         assert part in message
 
 
@@ -278,54 +284,6 @@ def test_a_class_without_training_pictures_is_refused(tmp_path):
     (folder / f"{FILES[1]}.gz").write_bytes(gzip.compress(idx(np.zeros(30))))
     with pytest.raises(ValueError, match="no training picture of class 4"):
         one_class("mnist", 4, root=tmp_path)
-
-
-# downloads
-
-
-class Server:
-    """Stands in for torchvision's MNIST class: writes what it is told to, counts how often it was asked."""
-
-    def __init__(self, write):
-        self.write, self.asked = write, 0
-
-    def __call__(self, root, download):
-        assert download
-        self.asked += 1
-        self.write(Path(root))
-
-
-def test_a_download_arrives_whole_and_only_once(tmp_path, monkeypatch):
-    server = Server(write_mnist)
-    monkeypatch.setattr(torchvision.datasets, "MNIST", server)
-    root = tmp_path / "new" / "folder"
-    data = one_class("mnist", 2, root=root, download=True)
-    assert len(data.train) == 3
-    assert sorted(path.name for path in (root / "MNIST/raw").iterdir()) == sorted(f"{file}.gz" for file in FILES)
-    assert [path.name for path in root.iterdir()] == ["MNIST"]  # the folder it arrived in is gone
-    one_class("mnist", 3, root=root, download=True)
-    assert server.asked == 1
-
-
-def test_a_download_replaces_a_broken_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(torchvision.datasets, "FashionMNIST", Server(lambda root: write_mnist(root, "fashion_mnist")))
-    folder = write_mnist(tmp_path, "fashion_mnist")
-    _truncate_packed(folder)
-    with pytest.raises(ValueError, match="truncated"):
-        one_class("fashion_mnist", 0, root=tmp_path)
-    assert len(one_class("fashion_mnist", 0, root=tmp_path, download=True).train) == 3
-
-
-def test_a_failed_download_leaves_nothing_and_names_the_page(tmp_path, monkeypatch):
-    def fail(root):
-        (root / "MNIST/raw").mkdir(parents=True)
-        (root / "MNIST/raw" / f"{FILES[0]}.gz").write_bytes(b"half")
-        raise RuntimeError("connection reset")
-
-    monkeypatch.setattr(torchvision.datasets, "MNIST", Server(fail))
-    with pytest.raises(RuntimeError, match=r"download of mnist .* failed: connection reset.*http://yann.lecun.com"):
-        one_class("mnist", 0, root=tmp_path, download=True)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 # CIFAR-10
@@ -464,11 +422,11 @@ def test_imagenet_errors(imagenet):
 
 
 def test_a_missing_imagenet_cannot_be_downloaded(tmp_path):
-    with pytest.raises(FileNotFoundError, match="must be fetched by hand") as caught:
+    with pytest.raises(FileNotFoundError, match="fetch it by hand") as caught:
         one_class("imagenet", 0, root=tmp_path, download=True)
     for part in ("one_class_train/CLASS", "found: nothing", "hendrycks/ss-ood", "not commercial"):
         assert part in str(caught.value)
-    assert "download=True" not in str(caught.value)
+    assert "adlib data download" not in str(caught.value)
 
 
 # arguments
