@@ -43,6 +43,7 @@ _IDX = (
     "each as it is or with .gz"
 )
 _MVTEC = "CATEGORY/train/good/*.png, CATEGORY/test/good/*.png, CATEGORY/test/DEFECT/*.png"
+_LAG = "{non_glaucoma,suspicious_glaucoma}/image/*.jpg, beside image perhaps label/*.txt and attention_map/*.jpg"
 _CAMPUS = (
     "training/frames/CLIP/*.jpg, testing/frames/CLIP/*.jpg, testing/test_frame_mask/CLIP.npy, "
     "testing/test_pixel_mask/CLIP.npy"
@@ -198,15 +199,15 @@ CATALOGUE: dict[str, Entry] = {
         protocol="normal and anomalous",
         labels="picture",
         masks="no; maps of where physicians looked",
-        pixels="of any size, colour photographs of the eye's ground",
+        pixels="500 x 500, colour",
         counts=(
             "11,760 (4,878 with suspected glaucoma) in all; 5,824 (2,392) in the paper's set; "
             "about 4,854 (1,711) in the part that is sent out"
         ),
         licence="academic use, on request by e-mail, no passing on",
         page="https://github.com/smilell/AG-CNN",
-        layout="suspicious_glaucoma/image/*.jpg and non_glaucoma/image/*.jpg",
-        folders=("LAG", "lag", "LAG_database", "LAG-database-part1", ""),
+        layout=_LAG,
+        folders=("LAG", "LAG_database_part_1", "LAG_database", "lag", ""),
         obtain="ask its authors by e-mail; the official page says how",
     ),
     "shanghaitech": Entry(
@@ -295,7 +296,7 @@ CATALOGUE: dict[str, Entry] = {
         counts="as asked for",
         licence="CC0 1.0: drawn by adlib",
         page="part of this course",
-        layout="suspicious_glaucoma/image/*.jpg and non_glaucoma/image/*.jpg",
+        layout=_LAG,
         folders=("fundus",),
         obtain="`adlib data make fundus` draws it",
     ),
@@ -314,6 +315,26 @@ CATALOGUE: dict[str, Entry] = {
         obtain="`adlib data make plaza` draws it",
     ),
 }
+
+
+MVTEC_COUNTS: dict[str, tuple[int, int, int, int]] = {
+    "bottle": (209, 20, 63, 3),
+    "cable": (224, 58, 92, 8),
+    "capsule": (219, 23, 109, 5),
+    "carpet": (280, 28, 89, 5),
+    "grid": (264, 21, 57, 5),
+    "hazelnut": (391, 40, 70, 4),
+    "leather": (245, 32, 92, 5),
+    "metal_nut": (220, 22, 93, 4),
+    "pill": (267, 26, 141, 7),
+    "screw": (320, 41, 119, 5),
+    "tile": (230, 33, 84, 5),
+    "toothbrush": (60, 12, 30, 1),
+    "transistor": (213, 60, 40, 4),
+    "wood": (247, 19, 60, 5),
+    "zipper": (240, 32, 119, 7),
+}
+"""MVTec AD as released, by category: pictures to train, good ones to test, defective ones to test, kinds of defect."""
 
 
 def data_folder(root: str | os.PathLike[str] | None = None) -> Path:

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from adlib.datasets import _labelled
 from adlib.datasets.catalogue import CATALOGUE, data_folder

@@ -71,8 +71,10 @@ def _pictures(folder: Path) -> list[Path]:
 
     Links are followed: the reference layout links to the folders of ImageNet.
     """
-    files = [Path(at) / file for at, _, names in os.walk(folder, followlinks=True) for file in names]
-    files = [path for path in files if "__MACOSX" not in path.parts and not stray(path)]
+    files = []
+    for at, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
+        files += [Path(at) / name for name in names if not stray(Path(at) / name)]
     if not files:
         raise ValueError(f"{folder} holds no picture ({', '.join(SUFFIXES)})")
     return sorted(files, key=lambda path: path.parts)  # of characters: the same on every system
@@ -140,9 +142,11 @@ def one_class(
     - ``"mnist"``, ``"fashion_mnist"``: 28 x 28, grey, 10 classes, 60,000 + 10,000, in ``MNIST/raw`` and
       ``FashionMNIST/raw``, idx files packed or not.
     - ``"cifar10"``: 32 x 32, colour, 10 classes, 50,000 + 10,000, in ``cifar-10-batches-py``.
-    - ``"imagenet"``: the 30 classes of Hendrycks, Mazeika, Kadavath and Song, 2019 ("ImageNet-30", not the protocol of
-      Deep SVDD, which has no ImageNet), in ``one_class_train/CLASS/...`` and ``one_class_test/CLASS/...``. Classes are
-      the folders in alphabetical order, ``train`` and ``test`` are :class:`PictureFiles`, decoded when asked for.
+    - ``"imagenet"``: the protocol is ImageNet-30 of Hendrycks, Mazeika, Kadavath and Song, 2019 (*Using Self-Supervised
+      Learning Can Improve Model Robustness and Uncertainty*); Deep SVDD has no protocol for ImageNet. 30 classes in
+      ``one_class_train/CLASS/...`` and ``one_class_test/CLASS/...``, at any depth. Classes are the folders in
+      alphabetical order, pictures stand in the order of their paths, and what is no picture is passed over. ``train``
+      and ``test`` are :class:`adlib.datasets.files.PictureFiles` with ``fit="crop"``, decoded when asked for.
 
     normal: index or name of the normal class. root: the data folder; else the environment variable ``ADLIB_DATA``, else
     ``data/cache``. download: fetch MNIST, Fashion-MNIST or CIFAR-10 where files are missing or broken, see
