@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from adlib import metrics
 from adlib._arrays import finite, pictures, zero_one
 from adlib._notebook import slider, table
+from adlib._player import player
 from adlib._style import ANOMALOUS, COLOURS, NORMAL, WIDTH, style, use_style
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "heat_map",
     "picture_grid",
     "plane",
+    "player",
     "points",
     "roc_curve",
     "score_histogram",
