@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from adlib import _cli_data
 from adlib.benchmark import benchmark as run_benchmark
 from adlib.benchmark import mean_metric
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Visual anomaly detection from the command line.")
+app.add_typer(_cli_data.app, name="data")
 
 
 @app.callback()
