@@ -1,9 +1,11 @@
-"""Numbers that were checked. An error names the argument, what came and what is accepted."""
+"""Numbers, switches and paths that were checked. An error names the argument, what came and what is accepted."""
 
 from __future__ import annotations
 
 import math
+import os
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 
@@ -24,11 +26,19 @@ def positive(**values: Any) -> None:
         number(name, value, "a number above 0", 0, ends=False)
 
 
-def integer(name: str, value: Any, low: int) -> int:
-    """value as an int if it is a whole number of at least low. Raises ``ValueError``."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < low:
-        raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}")
+def integer(name: str, value: Any, low: int, high: float = math.inf) -> int:
+    """value as an int if it is a whole number from low to high. Raises ``ValueError``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
+        accepted = f"of at least {low}" if high == math.inf else f"from {low} to {high}"
+        raise ValueError(f"{name} must be an integer {accepted}, got {value!r}")
     return int(value)
+
+
+def boolean(**values: Any) -> None:
+    """Check that every one is True or False."""
+    for name, value in values.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name} must be True or False, got {value!r}")
 
 
 def seed(value: Any) -> int:
@@ -36,3 +46,31 @@ def seed(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) < 2**63:
         raise ValueError(f"seed must be an integer of at least 0, got {value!r}")
     return int(value)
+
+
+def path(name: str, value: Any, what: str) -> Path:
+    """value as a path, ``~`` followed. what: the path of what, such as "a picture". Raises ``ValueError``."""
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str) or not os.fspath(value):
+        raise ValueError(f"{name} must be the path of {what}, got {value!r}")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{name} must be the path of {what}, got {os.fspath(value)!r}: no such home folder") from None
+
+
+def folder(name: str, value: Any) -> Path:
+    """value as an absolute path, links followed: of a folder that can be read, or of nothing. Raises ``ValueError``."""
+    result, wanted = path(name, value, "a folder"), f"{name} must be the path of a folder"
+    try:
+        result = result.resolve()
+        result.stat()
+    except FileNotFoundError:
+        return result
+    except (OSError, RuntimeError, ValueError) as error:  # a closed folder, links in a circle, a byte 0
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ValueError(f"{wanted}, got {os.fspath(value)!r}: {reason}") from error
+    if not result.is_dir():
+        raise ValueError(f"{wanted}, got {os.fspath(value)!r}, a file")
+    if not os.access(result, os.R_OK | os.X_OK):
+        raise ValueError(f"{wanted} that can be read, got {os.fspath(value)!r}: permission denied")
+    return result

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from adlib.datasets import _movies
-from adlib.datasets._folders import Fail, nesting, some
+from adlib.datasets._decoding import PathLike
+from adlib.datasets._folders import Fail, entries, found, has, hidden, is_folder, list_pictures, nesting, stray
 from adlib.datasets.catalogue import CATALOGUE, data_folder, find, missing
-from adlib.datasets.files import PathLike, list_pictures, natural_key, stray
 
 
 class Clip(NamedTuple):
@@ -19,16 +19,6 @@ class Clip(NamedTuple):
 
     name: str
     files: tuple[Path, ...]
-
-
-def entries(folder: Path) -> list[Path]:
-    """What folder holds, in natural order: 2 before 10."""
-    return sorted(folder.iterdir(), key=lambda path: natural_key(path.name))
-
-
-def found(folder: Path) -> str:
-    """What folder holds, in words."""
-    return some([path.name for path in entries(folder)]) or "nothing" if folder.is_dir() else "no such folder"
 
 
 # frames
@@ -53,7 +43,7 @@ def frames(folder: Path) -> tuple[tuple[Path, ...], list[str]]:
     """
     pictures, skipped = list_pictures(folder)
     if not pictures:
-        inner = [path for path in entries(folder) if path.is_dir() and list_pictures(path)[0]]
+        inner = [path for path in entries(folder) if is_folder(path) and list_pictures(path)[0]]
         if inner:
             raise ValueError(f"{folder} must hold frames, but they lie one level lower, in {inner[0]}: move them up")
         raise ValueError(f"{folder} must hold frames, but there are none; found: {found(folder)}")
@@ -84,7 +74,7 @@ def folders_of_frames(folder: Path, fail: Fail, but: tuple[str, ...] = ()) -> tu
     """A clip for every folder in folder, in natural order, except where its name ends in one of ``but``."""
     clips, skipped = [], []
     for path in entries(folder):
-        if path.is_dir() and not path.name.startswith(".") and path.name != "__MACOSX":
+        if is_folder(path) and not hidden(path.name):
             if not path.name.endswith(but):
                 files, passed = frames(path)
                 clips.append(Clip(path.name, files))
@@ -106,7 +96,7 @@ def movies(folder: Path, fail: Fail) -> tuple[list[Clip], list[str]]:
 
 def files_by_stem(folder: Path, suffix: str) -> tuple[dict[str, Path], list[str]]:
     """The files of one suffix in folder, by name without it. A folder that is not there holds none."""
-    paths, skipped = _files(folder, (suffix,)) if folder.is_dir() else ([], [])
+    paths, skipped = _files(folder, (suffix,)) if is_folder(folder) else ([], [])
     return {path.stem: path for path in paths}, skipped
 
 
@@ -116,7 +106,7 @@ def _files(folder: Path, suffixes: tuple[str, ...]) -> tuple[list[Path], list[st
     for path in entries(folder):
         if path.name.startswith("."):
             skipped.append(f"{path}: hidden")
-        elif path.suffix.lower() not in suffixes or path.is_dir():
+        elif path.suffix.lower() not in suffixes or is_folder(path):
             skipped.append(f"{path}: not a file {' or '.join(suffixes)}")
         elif path.stem in paths:
             raise ValueError(f"{paths[path.stem]} and {path.name} have the same name: take one away")
@@ -137,14 +127,14 @@ def located(name: str, root: PathLike | None, marks: tuple[str, ...], inner: str
     others = {Path(folder).name for key, entry in CATALOGUE.items() if key != name for folder in entry.folders}
 
     def marked(place: Path) -> bool:
-        return place.name not in others and any((place / mark).is_dir() for mark in marks)
+        return place.name not in others and has(place, *marks)
 
     def usual(place: Path) -> str:
         return next((folder for folder in folders if folder and place.as_posix().endswith(f"/{folder}")), "")
 
     for folder in folders:
         for place in (base / folder, base / folder / inner):
-            if any((place / mark).is_dir() for mark in marks):
+            if has(place, *marks):
                 return place
     near = (base, *nesting(base, lambda place: marked(place) and usual(place) != ""))
     named = [place for place in near if marked(place) and usual(place)]
@@ -161,5 +151,5 @@ def located(name: str, root: PathLike | None, marks: tuple[str, ...], inner: str
 def both(folder: Path, parts: tuple[str, str], fail: Fail) -> None:
     """Check that both splits are there, not one alone."""
     for part, other in (parts, parts[::-1]):
-        if not (folder / part).is_dir():
+        if not is_folder(folder / part):
             raise fail(f"there is {other}, but no {part}: was the archive unpacked to its end?")

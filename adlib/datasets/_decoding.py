@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
+from typing import Any, Literal, overload
 
 import numpy as np
 from PIL import Image, ImageOps, TiffImagePlugin
 
+from adlib import _checks
+
 Size = int | tuple[int, int] | None
 PathLike = str | os.PathLike[str]
 
+_LARGEST = 32_768  # pixels along a side
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "PPM", "WEBP", "GIF")  # others may run programs: EPS runs Ghostscript
 _ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 swap height and width
 # Pillow raises each of them for files that are broken, no pictures, or of a kind it cannot decode.
 _BROKEN = (
@@ -28,12 +33,45 @@ def checked_size(size: Size) -> Size:
     if size is None:
         return None
     sides = size if isinstance(size, tuple | list) else (size, size)
-    if len(sides) != 2 or not all(isinstance(s, Integral) and not isinstance(s, bool) and s >= 1 for s in sides):
+    whole = all(isinstance(side, Integral) and not isinstance(side, bool) for side in sides)
+    if len(sides) != 2 or not whole or not all(1 <= side <= _LARGEST for side in sides):
         raise ValueError(
-            "size must be a whole number of pixels, 1 or more, or (height, width), or None for pictures as they are, "
-            f"got {size!r}"
+            f"size must be a whole number of pixels, 1 to {_LARGEST}, or (height, width), or None for pictures as they "
+            f"are, got {size!r}"
         )
     return (int(sides[0]), int(sides[1])) if isinstance(size, tuple | list) else int(sides[0])
+
+
+def checked_channels(channels: int) -> int:
+    """channels as an int. Raises ValueError."""
+    if not isinstance(channels, Integral) or isinstance(channels, bool) or channels not in (1, 3):
+        raise ValueError(f"channels must be 1 or 3, got {channels!r}")
+    return int(channels)
+
+
+def checked_fit(fit: str) -> str:
+    """fit, if it is one of the two. Raises ValueError."""
+    if not isinstance(fit, str) or fit not in ("stretch", "crop"):
+        raise ValueError(f'fit must be "stretch" or "crop", got {fit!r}')
+    return fit
+
+
+@overload
+def checked_paths(files: Any, name: str) -> tuple[Path, ...]: ...
+@overload
+def checked_paths(files: Any, name: str, *, or_none: Literal[True]) -> tuple[Path | None, ...]: ...
+def checked_paths(files: Any, name: str, *, or_none: bool = False) -> Any:
+    """The files of a sequence of paths, not looked at yet. Raises ValueError."""
+    what = "paths or None" if or_none else "paths"
+    if isinstance(files, str | bytes | os.PathLike):
+        raise ValueError(f"{name} must be a sequence of {what}, got the one path {str(files)!r}")
+    try:
+        each = list(files)
+    except TypeError:
+        raise ValueError(f"{name} must be a sequence of {what}, got {files!r}") from None
+    return tuple(
+        None if file is None and or_none else _checks.path(f"every one of {name}", file, "a file") for file in each
+    )
 
 
 def sides(size: int | tuple[int, int]) -> tuple[int, int]:
@@ -44,13 +82,14 @@ def sides(size: int | tuple[int, int]) -> tuple[int, int]:
 @contextmanager
 def _opened(path: PathLike, what: str) -> Iterator[Image.Image]:
     """The file, its header read. Whatever goes wrong before the context is left is told as a ValueError with path."""
+    path = _checks.path("path", path, f"a {what}")
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=_FORMATS) as file:
             yield file
     except FileNotFoundError:
         raise
     except _BROKEN as error:
-        empty = Path(path).is_file() and not Path(path).stat().st_size
+        empty = os.path.isfile(path) and not os.path.getsize(path)
         reason = "the file is empty (0 bytes)" if empty else str(error) or type(error).__name__
         remedy = "unpack or fetch it again, or take it away"
         raise ValueError(f"{path} cannot be read as a {what}: {reason}; {remedy}") from error
@@ -83,7 +122,7 @@ def decoded(path: PathLike, what: str) -> tuple[Image.Image, bool]:
                 picture = picture.convert("RGBA")
             elif mode not in ("L", "RGB"):
                 picture = picture.convert("L" if mode == "1" else "RGB")
-            return picture, file.format == "JPEG"
+            return picture, file.format in ("JPEG", "MPO")  # MPO: several JPEGs in a file, from phones
     raise ValueError(f"{path} has pixels of mode {unknown}, of unknown range: save it with 8 or 16 bits")
 
 

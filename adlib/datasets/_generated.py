@@ -21,6 +21,7 @@ def generate(folder: Path, settings: Mapping[str, object], build: Callable[[Path
 
     Raises ValueError where ``folder`` holds anything else: it is never written over.
     """
+    folder = folder.resolve()  # a link to an empty folder is followed
     told = json.dumps({**settings, "adlib": version("adlib")}, sort_keys=True)
     if _holds(folder, told):
         return folder
@@ -31,7 +32,9 @@ def generate(folder: Path, settings: Mapping[str, object], build: Callable[[Path
         build(made)
         (made / _README).write_text(f"{about}\n\n{told}\n", encoding="utf-8")
         try:
-            os.replace(made, folder)  # an empty folder is replaced, a full one is not
+            if folder.is_dir():
+                folder.rmdir()  # if it is empty; Windows replaces no folder
+            os.replace(made, folder)
         except OSError:
             if not _holds(folder, told):  # else another process was quicker, with the same result
                 raise

@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 from adlib.datasets import medical
+from adlib.datasets._folders import has, is_folder
 from adlib.datasets.catalogue import CATALOGUE, MVTEC_COUNTS, data_folder
 from adlib.datasets.corruptions import IMAGENET_C, IMAGENET_C_EXTRA, IMAGENET_P, IMAGENET_P_EXTRA, MNIST_C
+from adlib.datasets.corruptions._released import GROUPS
 
+ALL_C = (*IMAGENET_C, *IMAGENET_C_EXTRA)
+ALL_P = (*IMAGENET_P, *IMAGENET_P_EXTRA)
+ALL_MNIST_C = ("identity", *MNIST_C)
 
-def has(folder: Path, *names: str) -> bool:
-    """Whether folder holds a folder of one of these names."""
-    return any((folder / name).is_dir() for name in names)
-
-
-def some_path(folder: Path, *patterns: str) -> bool:
-    """Whether something in folder fits one of these patterns."""
-    return any(next(folder.glob(pattern), None) is not None for pattern in patterns)
-
-
-_CATEGORY = ("train/good", "test/good", "train/ok", "test/ok", "normal", "abnormal")
-_MNIST_C = ("identity", *MNIST_C)
-_P = (*IMAGENET_P, *IMAGENET_P_EXTRA)
-_C = (*IMAGENET_C, *IMAGENET_C_EXTRA)
-
-LAYOUTS: dict[str, Callable[[Path], bool]] = {
-    "idx": lambda f: some_path(f, "*-idx3-ubyte*", "*-idx1-ubyte*"),
-    "cifar10": lambda f: some_path(f, "data_batch_*", "batches.meta"),
-    "imagenet": lambda f: has(f, "one_class_train", "one_class_test"),
-    "mnist_c": lambda f: any(some_path(f, f"{name}/*_images.npy", f"{name}/*_labels.npy") for name in _MNIST_C),
-    "imagenet_p": lambda f: any(some_path(f, f"{name}/*/*.mp4") for name in _P),
-    "imagenet_c": lambda f: any(some_path(f, f"{name}/[1-5]", f"*/{name}/[1-5]") for name in _C),
-    "pictures": lambda f: has(f, *_CATEGORY),
-    "lag": lambda f: has(f, *medical.KINDS),
-    "ucsd": lambda f: some_path(f, "Train/Train0*", "Test/Test0*"),
-    "avenue": lambda f: has(f, "training_videos", "testing_videos"),
-    "campus": lambda f: has(f, "training/frames", "training/videos", "testing/frames", "testing/videos"),
+LAYOUTS: dict[str, tuple[str, ...]] = {
+    "idx": ("*-idx3-ubyte*", "*-idx1-ubyte*"),
+    "cifar10": ("data_batch_*", "batches.meta"),
+    "imagenet": ("one_class_train/", "one_class_test/"),
+    "mnist_c": tuple(f"{name}/*_{part}.npy" for name in ALL_MNIST_C for part in ("images", "labels")),
+    "imagenet_p": tuple(f"{name}/*/*.mp4" for name in ALL_P),
+    "imagenet_c": tuple(f"{group}{name}/[1-5]/" for name in ALL_C for group in ("", *(f"{each}/" for each in GROUPS))),
+    "pictures": ("train/good/", "test/good/", "train/ok/", "test/ok/", "normal/", "abnormal/"),
+    "lag": tuple(f"{kind}/" for kind in medical.KINDS),
+    "ucsd": ("Train/Train0*", "Test/Test0*"),
+    "avenue": ("training_videos/", "testing_videos/"),
+    "campus": ("training/frames/", "training/videos/", "testing/frames/", "testing/videos/"),
 }
-"""How the layouts are told apart, the surest first."""
+"""How layouts are told apart, the surest first: something in the folder fits one of the patterns. / ends a folder."""
 
 _OF_SET = {  # the layouts a set may have; those not named have one of their own name
     "mnist": ("idx",),
@@ -51,12 +42,31 @@ _OF_SET = {  # the layouts a set may have; those not named have one of their own
     "fundus": ("lag",),
     "plaza": ("campus",),
 }
-_CATEGORIES = {"mvtec": ("good", tuple(MVTEC_COUNTS)), "btad": ("ok", ("01", "02", "03")), "factory": ("good", ())}
+
+
+def _fits(folder: Path, names: set[str], pattern: str) -> bool:
+    """names: what folder holds, listed once for all patterns: folders may hold many thousand."""
+    first, _, rest = pattern.partition("/")
+    places = [folder / name for name in (fnmatch.filter(names, first) if "*" in first else names & {first})]
+    if not rest:
+        return any(is_folder(place) for place in places) if pattern.endswith("/") else bool(places)
+    return any(
+        is_folder(path) or not pattern.endswith("/") for place in places for path in place.glob(rest.rstrip("/"))
+    )
+
+
+def layouts(folder: Path) -> Iterator[str]:
+    """The names of the layouts in LAYOUTS that folder has, the surest first. None where it may not be looked into."""
+    try:
+        names = set(os.listdir(folder))
+    except OSError:
+        return
+    yield from (name for name, patterns in LAYOUTS.items() if any(_fits(folder, names, each) for each in patterns))
 
 
 def layout(folder: Path) -> str | None:
-    """The name of the layout in LAYOUTS that folder has, or None."""
-    return next((name for name, looks in LAYOUTS.items() if looks(folder)), None)
+    """The surest layout, or None."""
+    return next(layouts(folder), None)
 
 
 def present(name: str, root: str | os.PathLike[str] | None = None) -> Path | None:
@@ -65,10 +75,14 @@ def present(name: str, root: str | os.PathLike[str] | None = None) -> Path | Non
         raise ValueError(f"name must be one of {', '.join(CATALOGUE)}; got {name!r}")
     for folder in CATALOGUE[name].folders:
         place = data_folder(root) / folder
-        if name in _CATEGORIES:
-            normal, known = _CATEGORIES[name]
-            if any(path.parents[1].name in known or not known for path in place.glob(f"*/train/{normal}")):
-                return place
-        elif place.is_dir() and layout(place) in _OF_SET.get(name, (name,)):
+        if name == "mvtec":
+            here = has(place, *(f"{category}/train/good" for category in MVTEC_COUNTS))
+        elif name == "btad":
+            here = has(place, *(f"{product}/train/ok" for product in ("01", "02", "03")))
+        elif name == "factory":
+            here = any(True for _ in place.glob("*/train/good"))
+        else:
+            here = layout(place) in _OF_SET.get(name, (name,))
+        if here:
             return place
     return None

@@ -11,6 +11,8 @@ import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
 
+from adlib.datasets import _content
+
 # .m: ranges of frames (UCSD)
 
 _ENTRY = re.compile(r"^\s*TestVideoFile\s*\{\s*(end\s*\+\s*1|\d+)\s*\}\s*\.\s*gt_frame\s*=(.*)$")
@@ -59,14 +61,7 @@ def ranges_to_labels(ranges: list[tuple[int, int]], count: int, clip: str, path:
 
 def open_npy(path: Path, dimensions: int) -> np.ndarray:
     """The array of a .npy file, not read before it is used. Raises ValueError for a broken file, or other shapes."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"{path} cannot be read as a .npy array: {error}; unpack or fetch it again") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise ValueError(f"{path} must hold one array of numbers")
+    array = _content.open_npy(path)
     if array.ndim != dimensions:
         shape = "(frames,)" if dimensions == 1 else "(frames, height, width)"
         raise ValueError(f"{path} must have the shape {shape}, got {array.shape}")

@@ -8,7 +8,6 @@ Taught in :doc:`/book/datasets/real_world`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -16,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from adlib import _checks
 from adlib.datasets import _clips, _video_labels
 from adlib.datasets._clips import Clip
-from adlib.datasets._folders import Fail, nesting, some
+from adlib.datasets._decoding import PathLike, Size
+from adlib.datasets._folders import Fail, entries, found, has, is_folder, nesting, some
 from adlib.datasets.catalogue import CATALOGUE, missing
-from adlib.datasets.files import PathLike, Size
 from adlib.datasets.videos import Video, VideoData
 
 Labels = Mapping[str, tuple[np.ndarray, Path]]  # of each clip, and where they stand
@@ -79,15 +79,15 @@ def ucsd(
     folder = _clips.located(name, root, _UCSD + _CAMPUS)
     fail = partial(missing, name, folder)
     how = {"size": size, "channels": channels, "on_corrupt": on_corrupt}
-    if not any((folder / part).is_dir() for part in _UCSD):
+    if not has(folder, *_UCSD):
         return _campus(name, folder, fail, how)
     _clips.both(folder, _UCSD, fail)
     place = folder / "Test"
     train, skipped = _clips.folders_of_frames(folder / "Train", fail)
     test, passed = _clips.folders_of_frames(place, fail, but=("_gt", "test_frame_mask"))
     masks = {}
-    for path in _clips.entries(place):
-        if path.is_dir() and path.name.endswith("_gt"):
+    for path in entries(place):
+        if is_folder(path) and path.name.endswith("_gt"):
             masks[path.name[:-3]], more = _clips.frames(path)
             passed += more
     list_of_labels = next((path for path in place.iterdir() if path.name.lower() == f"ucsd{name}.m"), None)
@@ -123,8 +123,8 @@ def avenue(
     fail = partial(missing, "avenue", folder)
     how = {"size": size, "channels": channels, "on_corrupt": on_corrupt}
     places = [place / part for place in (folder, folder.parent) for part in ("ground_truth_demo", "")]
-    cells = next((p / "testing_label_mask" for p in places if (p / "testing_label_mask").is_dir()), None)
-    if not any((folder / part).is_dir() for part in _AVENUE):
+    cells = next((p / "testing_label_mask" for p in places if is_folder(p / "testing_label_mask")), None)
+    if not has(folder, *_AVENUE):
         return _campus("avenue", folder, fail, how, cells)
     _clips.both(folder, _AVENUE, fail)
     train, skipped = _clips.movies(folder / "training_videos", fail)
@@ -148,20 +148,18 @@ def video_folder(folder: PathLike, *, size: Size = None, channels: int = 3, on_c
 
     Taught in :doc:`/book/datasets/real_world`.
     """
-    if not isinstance(folder, (str, os.PathLike)):
-        raise ValueError(f"folder must be the path of a folder, got {folder!r}")
-    place = Path(folder).expanduser().resolve()
+    place = _checks.folder("folder", folder)
 
     def fail(problem: str) -> FileNotFoundError:
         layout = CATALOGUE["shanghaitech"].layout
         return FileNotFoundError(
-            f"{place} holds no complete set: {problem}\n  expected: {layout}\n  found: {_clips.found(place)}"
+            f"{place} holds no complete set: {problem}\n  expected: {layout}\n  found: {found(place)}"
         )
 
-    if not place.is_dir():
+    if not is_folder(place):
         raise fail("there is no such folder")
-    if not any((place / part).is_dir() for part in _CAMPUS):
-        right = nesting(place, lambda path: any((path / part).is_dir() for part in _CAMPUS))
+    if not has(place, *_CAMPUS):
+        right = nesting(place, lambda path: has(path, *_CAMPUS))
         hint = f"they lie in {right[0]}: give that path" if right else "nor do they lie nearby"
         raise fail(f"there is neither training nor testing; {hint}")
     return _campus(place.name, place, fail, {"size": size, "channels": channels, "on_corrupt": on_corrupt})
@@ -190,12 +188,12 @@ def _campus(name: str, folder: Path, fail: Fail, how: dict[str, Any], cells: Pat
 def _split(folder: Path, fail: Fail) -> tuple[list[Clip], list[str]]:
     """The clips of one split: of its folder ``frames`` if it is there, else of ``videos``."""
     frames, videos = folder / "frames", folder / "videos"
-    if not frames.is_dir():
-        if not videos.is_dir():
-            raise fail(f"{folder} must hold frames/CLIP/*.jpg or videos/*.avi; it holds {_clips.found(folder)}")
+    if not is_folder(frames):
+        if not is_folder(videos):
+            raise fail(f"{folder} must hold frames/CLIP/*.jpg or videos/*.avi; it holds {found(folder)}")
         return _clips.movies(videos, fail)
     clips, skipped = _clips.folders_of_frames(frames, fail)
-    if videos.is_dir():
+    if is_folder(videos):
         lacking = {clip.name for clip in _clips.movies(videos, fail)[0]} - {clip.name for clip in clips}
         if lacking:
             raise ValueError(f"{frames} lacks {some(sorted(lacking))} of {videos}: extract all movies, or none")

@@ -12,6 +12,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from adlib import _checks
+from adlib.datasets._folders import found, is_folder
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -142,7 +145,7 @@ CATALOGUE: dict[str, Entry] = {
         masks="no",
         pixels="224 x 224, colour, MP4",
         counts="a clip of about 31 frames for each picture, 10 + 4 perturbations",
-        licence="CC BY 4.0",
+        licence="not verified",
         page="https://zenodo.org/records/3565846",
         layout="PERTURBATION/CLASS/*.mp4",
         folders=("ImageNet-P", "imagenet-p", "imagenet_p"),
@@ -188,7 +191,7 @@ CATALOGUE: dict[str, Entry] = {
             "be these 2,540 and the 290 masks"
         ),
         licence="disputed: CC BY-SA by the README in the archive, elsewhere CC BY-NC-SA 4.0",
-        page="https://avires.dimi.uniud.it/papers/btad/btad.zip",
+        page="https://github.com/pankajmishra000/VT-ADL",
         layout="PRODUCT/train/ok/*, PRODUCT/test/{ok,ko}/*, PRODUCT/ground_truth/ko/*; products 01, 02, 03",
         folders=("BTech_Dataset_transformed", "btad", "BTAD", ""),
         obtain=_fetched("btad"),
@@ -221,7 +224,7 @@ CATALOGUE: dict[str, Entry] = {
             "330 training videos (274,515 frames), 107 test videos (the release holds 40,791 frames, the papers say "
             "42,883); 13 scenes, the 13th without a test video"
         ),
-        licence="not verified; cite Liu et al., 2018",
+        licence="not verified; cite Luo et al., 2017",
         page="https://svip-lab.github.io/dataset/campus_dataset.html",
         layout=f"training/videos/*.avi or {_CAMPUS}",
         folders=("shanghaitech", "ShanghaiTech", "SHTech", ""),
@@ -315,7 +318,10 @@ CATALOGUE: dict[str, Entry] = {
         obtain="`adlib data make plaza` draws it",
     ),
 }
+"""Every set that adlib reads or draws, by the name that functions and commands know it by.
 
+:meta hide-value:
+"""
 
 MVTEC_COUNTS: dict[str, tuple[int, int, int, int]] = {
     "bottle": (209, 20, 63, 3),
@@ -334,21 +340,23 @@ MVTEC_COUNTS: dict[str, tuple[int, int, int, int]] = {
     "wood": (247, 19, 60, 5),
     "zipper": (240, 32, 119, 7),
 }
-"""MVTec AD as released, by category: pictures to train, good ones to test, defective ones to test, kinds of defect."""
+"""MVTec AD as released, by category: pictures to train, good ones to test, defective ones to test, kinds of defect.
+
+:meta hide-value:
+"""
 
 
 def data_folder(root: str | os.PathLike[str] | None = None) -> Path:
     """The folder that holds the data sets: root, else the environment variable ``ADLIB_DATA``, else ``data/cache``.
 
-    It need not exist. Raises ValueError for a root that is no path.
+    It need not exist. Raises ValueError for a root that is no path, and for a file or a folder that may not be read.
 
     Taught in :doc:`/book/datasets/real_world`.
     """
     if root is None:
-        root = os.environ.get("ADLIB_DATA") or "data/cache"
-    elif not isinstance(root, (str, os.PathLike)):
-        raise ValueError(f"root must be the path of a folder, got {root!r}")
-    return Path(root).expanduser().resolve()
+        named = os.environ.get("ADLIB_DATA")
+        return _checks.folder("the environment variable ADLIB_DATA", named) if named else Path("data/cache").resolve()
+    return _checks.folder("root", root)
 
 
 def find(name: str, root: Path) -> Path:
@@ -360,7 +368,7 @@ def find(name: str, root: Path) -> Path:
     """
     folders = CATALOGUE[name].folders
     for folder in folders:
-        if (root / folder).is_dir():
+        if is_folder(root / folder):
             return root / folder
     raise missing(name, root / folders[0])
 
@@ -373,14 +381,10 @@ def missing(name: str, folder: Path, problem: str = "") -> FileNotFoundError:
     Taught in :doc:`/book/datasets/real_world`.
     """
     entry = CATALOGUE[name]
-    found = "no such folder"
-    if folder.is_dir():
-        entries = sorted(path.name for path in folder.iterdir())
-        found = ", ".join(entries[:12]) + (f" and {len(entries) - 12} more" if len(entries) > 12 else "") or "nothing"
     return FileNotFoundError(
         f"{name} is not complete in {folder}{f': {problem}' if problem else ''}\n"
         f"  expected: {entry.layout}\n"
-        f"  found: {found}\n"
+        f"  found: {found(folder)}\n"
         f"  official page: {entry.page}\n"
         f"  licence: {entry.licence}\n"
         f"  root, or the environment variable ADLIB_DATA, names the data folder; {entry.obtain}"

@@ -15,18 +15,14 @@ from typing import Any
 
 from tqdm import tqdm
 
+from adlib import _checks
 from adlib.datasets import _labelled, medical
-from adlib.datasets._layouts import has, layout, some_path
+from adlib.datasets._folders import entries, found, has, is_folder, some
+from adlib.datasets._layouts import ALL_C, ALL_MNIST_C, ALL_P, layout
 from adlib.datasets.campus import avenue, ucsd, video_folder
 from adlib.datasets.catalogue import CATALOGUE, MVTEC_COUNTS
-from adlib.datasets.corruptions import (
-    IMAGENET_C,
-    IMAGENET_C_EXTRA,
-    IMAGENET_P,
-    IMAGENET_P_EXTRA,
-    MNIST_C,
-)
-from adlib.datasets.corruptions._released import Released, released_imagenet_c, released_imagenet_p, released_mnist_c
+from adlib.datasets.corruptions import Released, released_imagenet_c, released_imagenet_p, released_mnist_c
+from adlib.datasets.corruptions._released import GROUPS
 from adlib.datasets.files import MaskFiles, PictureData
 from adlib.datasets.inspection import picture_folder
 from adlib.datasets.one_class import one_class
@@ -72,27 +68,39 @@ def check(path: str | os.PathLike[str], *, read: bool = False, progress: bool = 
 
     Taught in :doc:`/book/datasets/real_world`.
     """
-    if not isinstance(path, str | os.PathLike):
-        raise ValueError(f"path must be the path of a folder, got {path!r}")
-    folder = Path(path).expanduser().resolve()
-    if not folder.is_dir():
-        raise ValueError(f"path must be a folder, got {path}, {'a file' if folder.exists() else 'which is not there'}")
-    places = _places(folder, depth=3)
+    _checks.boolean(read=read, progress=progress)
+    folder = _checks.folder("path", path)
+    if not is_folder(folder):
+        raise ValueError(f"path must be the path of a folder, got {str(path)!r}, which is not there")
+    closed: list[Path] = []
+    places = _places(folder, 3, set(), closed)
     if not places:
-        inside = ", ".join(sorted(entry.name for entry in folder.iterdir())[:_FEW]) or "nothing"
-        raise ValueError(f"path must hold a data set of a known layout, see `adlib data list`; {folder} holds {inside}")
-    return [_report(place, name, read, progress) for place, name in places]
+        unread = f", not to be read: {some([str(each) for each in closed], 3)}" if closed else ""
+        holds = found(folder) + unread
+        raise ValueError(f"path must hold a data set of a known layout, see `adlib data list`; {folder} holds {holds}")
+    reports = [_report(place, name, read, progress) for place, name in places]
+    reports[0].skipped += [f"{each}: a folder that may not be read" for each in closed]
+    return reports
 
 
-def _places(folder: Path, depth: int) -> list[tuple[Path, str]]:
-    """Every set in folder and its layout. A set is not looked into any further."""
+def _places(folder: Path, depth: int, seen: set[Path], closed: list[Path]) -> list[tuple[Path, str]]:
+    """Every set in folder and its layout. A set is not looked into any further, nor is any folder twice.
+
+    seen: folders that were looked into, where links really lead. closed: gets those that may not be.
+    """
+    here = folder.resolve()
+    if here in seen:
+        return []
+    seen.add(here)
     name = layout(folder)
     if name:
         return [(folder, name)]
-    if not depth:
+    try:
+        inner = [path for path in entries(folder) if is_folder(path) and not path.name.startswith(".")] if depth else []
+    except OSError:
+        closed.append(folder)
         return []
-    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    return [place for path in inner for place in _places(path, depth - 1)]
+    return [place for path in inner for place in _places(path, depth - 1, seen, closed)]
 
 
 def _report(folder: Path, name: str, read: bool, progress: bool) -> Report:
@@ -211,7 +219,7 @@ def _idx(report: Report) -> list[Any]:
 
 def _labelled_set(report: Report, name: str) -> list[Any]:
     report.what = CATALOGUE[name].title
-    content = _labelled.decoded(name, _root(report.path, name))  # reads all there is
+    content = _labelled.decoded.__wrapped__(name, _root(report.path, name))  # reads all there is, even if it did before
     for split, classes in (("train", content.train_classes), ("test", content.test_classes)):
         each = ", ".join(f"{count:,}" for count in Counter(sorted(classes.tolist())).values())
         report.counts[split] = f"{len(classes):6,} pictures; by class {each}"
@@ -232,11 +240,11 @@ def _imagenet(report: Report) -> list[Any]:
 
 def _mnist_c(report: Report) -> list[Any]:
     report.what = "MNIST-C"
-    there = [name for name in ("identity", *MNIST_C) if has(report.path, name)]
+    there = [name for name in ALL_MNIST_C if has(report.path, name)]
     parts = [(name, split) for name in there for split in ("train", "test")]
     return _corrupted(
         report,
-        ("identity", *MNIST_C),
+        ALL_MNIST_C,
         {f"{name}/{split}": partial(released_mnist_c, name, split, root=report.path) for name, split in parts},
     )
 
@@ -257,25 +265,21 @@ def _corrupted(report: Report, names: Sequence[str], read: dict[str, Callable[[]
     return []
 
 
-_C = (*IMAGENET_C, *IMAGENET_C_EXTRA)
-_P = (*IMAGENET_P, *IMAGENET_P_EXTRA)
-
-
 def _imagenet_c(report: Report) -> list[Any]:
     report.what = "ImageNet-C"
-    there = [name for name in _C if some_path(report.path, name, f"*/{name}")]
+    there = [name for name in ALL_C if has(report.path, name, *(f"{group}/{name}" for group in GROUPS))]
     levels = [(name, level) for name in there for level in range(1, 6)]
     return _corrupted(
         report,
-        _C,
+        ALL_C,
         {f"{name}/{level}": partial(released_imagenet_c, name, level, root=report.path) for name, level in levels},
     )
 
 
 def _imagenet_p(report: Report) -> list[Any]:
     report.what = "ImageNet-P"
-    there = [name for name in _P if has(report.path, name)]
-    return _corrupted(report, _P, {name: partial(released_imagenet_p, name, root=report.path) for name in there})
+    there = [name for name in ALL_P if has(report.path, name)]
+    return _corrupted(report, ALL_P, {name: partial(released_imagenet_p, name, root=report.path) for name in there})
 
 
 _TELL: dict[str, Callable[[Report], list[Any]]] = {

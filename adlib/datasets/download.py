@@ -5,19 +5,21 @@ Taught in :doc:`/book/datasets/real_world`.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tarfile
 import tempfile
 import zipfile
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
+from adlib import _checks
 from adlib.datasets import _labelled
+from adlib.datasets._content import sha256
 from adlib.datasets.catalogue import CATALOGUE, data_folder
 
 _CHUNK = 1 << 20  # bytes
@@ -105,11 +107,11 @@ def download(name: str, root: str | os.PathLike[str] | None = None, *, progress:
 
     Taught in :doc:`/book/datasets/real_world`.
     """
-    if name not in REMOTE:
-        raise ValueError(
-            f"name must be one of {', '.join(REMOTE)}; got {name!r}"
-            + (f": {CATALOGUE[name].obtain}; {CATALOGUE[name].page}" if name in CATALOGUE else "")
-        )
+    if not isinstance(name, str) or name not in REMOTE:
+        entry = CATALOGUE.get(name) if isinstance(name, str) else None
+        remedy = f": {entry.obtain}; {entry.page}" if entry else ""
+        raise ValueError(f"name must be one of {', '.join(REMOTE)}; got {name!r}{remedy}")
+    _checks.boolean(progress=progress)
     base = data_folder(root)
     folder = base / CATALOGUE[name].folders[0]
     if _complete(name, base, folder):
@@ -117,7 +119,7 @@ def download(name: str, root: str | os.PathLike[str] | None = None, *, progress:
     try:
         for remote in REMOTE[name]:
             _fetch(remote, base if remote.archive else folder, folder, progress)
-    except (OSError, RuntimeError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except (OSError, RuntimeError, HTTPException, tarfile.TarError, zipfile.BadZipFile) as error:
         raise RuntimeError(
             f"download of {name} to {base} failed: {error}. Try again, what arrived is kept. "
             f"Official page: {CATALOGUE[name].page}"
@@ -127,7 +129,7 @@ def download(name: str, root: str | os.PathLike[str] | None = None, *, progress:
 
 def _complete(name: str, base: Path, folder: Path) -> bool:
     if name not in _labelled.CLASS_NAMES:
-        return folder.is_dir()  # put there whole by an earlier call
+        return folder.is_dir() and any(folder.iterdir())  # put there whole by an earlier call
     try:
         _labelled.decoded(name, base)
     except (FileNotFoundError, ValueError):
@@ -139,7 +141,7 @@ def _fetch(remote: Remote, place: Path, folder: Path, progress: bool) -> None:
     """One file into ``place``, or what is packed in it to where ``folder`` is to be."""
     place.mkdir(parents=True, exist_ok=True)
     file = place / remote.name
-    if not (file.is_file() and _sha256(file) == remote.sha256):
+    if not (file.is_file() and sha256(file).hex() == remote.sha256):
         _transfer(remote, file, progress)
     if remote.archive:
         _unpack(file, folder)
@@ -168,19 +170,11 @@ def _transfer(remote: Remote, file: Path, progress: bool) -> None:
     except HTTPError as error:
         if error.code != 416:  # 416: nothing is left to send, the whole file is here
             raise RuntimeError(f"{remote.url} answered {error.code} {error.reason}") from error
-    found = _sha256(part)
+    found = sha256(part).hex()
     if found != remote.sha256:
         part.unlink()
         raise RuntimeError(f"{remote.url} must have the SHA-256 sum {remote.sha256}, got {found}; it was deleted")
     os.replace(part, file)
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as content:
-        while chunk := content.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _unpack(archive: Path, folder: Path) -> None:

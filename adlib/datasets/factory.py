@@ -21,25 +21,25 @@ from PIL import Image
 from tqdm import tqdm
 
 from adlib import _checks
-from adlib.datasets import _objects, _textures
+from adlib.datasets._factory import objects, textures
+from adlib.datasets._factory.photograph import photograph
 from adlib.datasets._generated import generate
-from adlib.datasets._photograph import photograph
 from adlib.datasets.catalogue import data_folder
 
-DEFECTS: dict[str, tuple[str, ...]] = {**_textures.DEFECTS, **_objects.DEFECTS}
+DEFECTS: dict[str, tuple[str, ...]] = {**textures.DEFECTS, **objects.DEFECTS}
 """The kinds of defect of each category."""
 
-TEXTURES: tuple[str, ...] = tuple(_textures.DEFECTS)
+TEXTURES: tuple[str, ...] = tuple(textures.DEFECTS)
 """Categories without an outline: any part of them looks like any other."""
 
-OBJECTS: tuple[str, ...] = tuple(_objects.DEFECTS)
+OBJECTS: tuple[str, ...] = tuple(objects.DEFECTS)
 """Categories that show one thing on a background."""
 
 CATEGORIES: tuple[str, ...] = TEXTURES + OBJECTS
 """All categories, textures first."""
 
 _Drawn = tuple[NDArray[np.float32], NDArray[np.bool_]]
-_DRAW: dict[str, Callable[[np.random.Generator, int, str | None], _Drawn]] = {**_textures.DRAW, **_objects.DRAW}
+_DRAW: dict[str, Callable[[np.random.Generator, int, str | None], _Drawn]] = {**textures.DRAW, **objects.DRAW}
 _ABOUT = """A category of the factory, drawn by chance by adlib.datasets.factory in the layout of MVTec AD.
 train/good and test/good are flawless, test/DEFECT is not; ground_truth/DEFECT holds masks, 255 where the defect is.
 Licence: CC0 1.0."""

@@ -9,11 +9,9 @@ Taught in :doc:`/book/datasets/real_world`.
 from __future__ import annotations
 
 import hashlib
-import os
-import re
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +20,24 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from adlib.datasets._decoding import PathLike, Size, checked_size, decoded, height_width, scaled, sides
+from adlib.datasets._content import sha256
+from adlib.datasets._decoding import (
+    PathLike,
+    Size,
+    checked_channels,
+    checked_fit,
+    checked_paths,
+    checked_size,
+    decoded,
+    height_width,
+    scaled,
+    sides,
+)
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".webp")
 """Suffixes of picture files, in lower case. Names are compared in lower case, so .JPG and .PNG count as well."""
 
 # one file
-
-
-def _check(channels: int, fit: str) -> None:
-    if not isinstance(channels, Integral) or isinstance(channels, bool) or channels not in (1, 3):
-        raise ValueError(f"channels must be 1 or 3, got {channels!r}")
-    if fit not in ("stretch", "crop"):
-        raise ValueError(f'fit must be "stretch" or "crop", got {fit!r}')
 
 
 def read_picture(path: PathLike, *, size: Size = None, channels: int = 3, fit: str = "stretch") -> Tensor:
@@ -54,8 +57,7 @@ def read_picture(path: PathLike, *, size: Size = None, channels: int = 3, fit: s
 
     Taught in :doc:`/book/datasets/real_world`.
     """
-    size = checked_size(size)
-    _check(channels, fit)
+    size, channels, fit = checked_size(size), checked_channels(channels), checked_fit(fit)
     picture, _ = decoded(path, "picture")
     if picture.mode == "RGBA":
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
@@ -98,41 +100,6 @@ def _mask(path: PathLike, size: Size) -> tuple[Tensor, tuple[int, int]]:
 # many files
 
 
-def _paths(files: Sequence[PathLike], name: str) -> tuple[Path, ...]:
-    if isinstance(files, str | os.PathLike):
-        raise ValueError(f"{name} must be a sequence of paths, got the one path {str(files)!r}")
-    return tuple(Path(file) for file in files)
-
-
-def natural_key(path: PathLike) -> tuple[list[str | int], str]:
-    """A key for sorting by the numbers in a name: 2.jpg before 10.jpg. The rest by its characters, capitals first."""
-    name = Path(path).as_posix()
-    return [int(part) if i % 2 else part for i, part in enumerate(re.split("([0-9]+)", name))], name
-
-
-def stray(path: Path) -> str:
-    """Why this entry of a folder of pictures is no picture of it, or "" for a picture."""
-    if path.name.startswith("._"):
-        return "left by macOS beside a file"
-    if path.name.startswith(".") or path.name == "__MACOSX":
-        return "hidden"
-    if path.is_dir():
-        return "a folder among pictures"
-    return "" if path.suffix.lower() in SUFFIXES else f"not a picture ({path.suffix or 'no suffix'})"
-
-
-def list_pictures(folder: Path) -> tuple[list[Path], list[str]]:
-    """The picture files directly in folder, by the numbers in their names, and what else is there, with the reasons."""
-    files, skipped = [], []
-    for path in sorted(folder.iterdir(), key=lambda path: natural_key(path.name)):
-        reason = stray(path)
-        if reason:
-            skipped.append(f"{path}: {reason}")
-        else:
-            files.append(path)
-    return files, skipped
-
-
 class PictureFiles(Dataset[Tensor]):
     """Picture files decoded one at a time, when asked for, so that memory does not grow with their number.
 
@@ -150,15 +117,14 @@ class PictureFiles(Dataset[Tensor]):
     def __init__(
         self, files: Sequence[PathLike], *, size: Size = None, channels: int = 3, fit: str = "stretch"
     ) -> None:
-        self.files, self.size = _paths(files, "files"), checked_size(size)
-        _check(channels, fit)
-        self.channels, self.fit = int(channels), fit
+        self.files, self.size = checked_paths(files, "files"), checked_size(size)
+        self.channels, self.fit = checked_channels(channels), checked_fit(fit)
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Tensor:
-        return read_picture(self.files[index], size=self.size, channels=self.channels, fit=self.fit)
+        return read_picture(self.files[operator.index(index)], size=self.size, channels=self.channels, fit=self.fit)
 
 
 class MaskFiles(Dataset[Tensor]):
@@ -176,18 +142,17 @@ class MaskFiles(Dataset[Tensor]):
     size: Size
 
     def __init__(self, files: Sequence[PathLike | None], pictures: Sequence[PathLike], *, size: Size = None) -> None:
-        if isinstance(files, str | os.PathLike):
-            raise ValueError(f"files must be a sequence of paths or None, got the one path {str(files)!r}")
-        self.files = tuple(None if file is None else Path(file) for file in files)
-        self.pictures, self.size = _paths(pictures, "pictures"), checked_size(size)
-        if len(self.files) != len(self.pictures):
-            raise ValueError(f"files must hold one mask or None a picture, got {len(self.files)} for {len(pictures)}")
+        self.files = checked_paths(files, "files", or_none=True)
+        self.pictures, self.size = checked_paths(pictures, "pictures"), checked_size(size)
+        counts = len(self.files), len(self.pictures)
+        if counts[0] != counts[1]:
+            raise ValueError(f"files must hold one mask or None a picture, got {counts[0]} for {counts[1]}")
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: int) -> Tensor:
-        file, picture = self.files[index], self.pictures[index]
+        file, picture = self.files[operator.index(index)], self.pictures[operator.index(index)]
         if file is None:
             return torch.zeros(height_width(picture) if self.size is None else sides(self.size), dtype=torch.uint8)
         mask, found = _mask(file, self.size)
@@ -233,11 +198,11 @@ class PictureData:
             size = None if part.size is None else sides(part.size)
             digest.update(f"{len(part)} files, size {size}, {part.channels} channels, {part.fit}".encode())
             for path in part.files:
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+                digest.update(sha256(path))
         digest.update(f"{self.test_labels.tolist()} {self.test_kinds}".encode())
         if self.test_masks is not None:
             size = None if self.test_masks.size is None else sides(self.test_masks.size)
             digest.update(f"{len(self.test_masks)} masks, size {size}".encode())
             for file in self.test_masks.files:
-                digest.update(b"none" if file is None else hashlib.sha256(file.read_bytes()).digest())
+                digest.update(b"none" if file is None else sha256(file))
         return digest.hexdigest()

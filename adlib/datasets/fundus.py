@@ -78,10 +78,7 @@ class Fundus(NamedTuple):
 
 
 def _size(size: int) -> int:
-    accepted = "a whole number of pixels from 64 to 512"
-    if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or not 64 <= size <= 512:
-        raise ValueError(f"size must be {accepted}, got {size!r}")
-    return int(size)
+    return _checks.integer("size", size, 64, 512)
 
 
 def _picture(glaucoma: bool, size: int, seed: int, index: int) -> tuple[Fundus, Eye]:
@@ -144,8 +141,7 @@ def make_fundus(
     """
     size, seed = _size(size), _checks.seed(seed)
     counts = _checks.integer("healthy", healthy, 1), _checks.integer("glaucoma", glaucoma, 1)
-    if not isinstance(progress, bool):
-        raise ValueError(f"progress must be True or False, got {progress!r}")
+    _checks.boolean(progress=progress)
     jobs = sorted((index, label) for label in (0, 1) for index in range(counts[label]))
 
     def build(folder: Path) -> None:

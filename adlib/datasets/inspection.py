@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,19 +17,19 @@ import torch
 
 from adlib import _checks
 from adlib.datasets._decoding import Size
-from adlib.datasets._folders import Fail, held_out, nesting, some, subfolders
+from adlib.datasets._folders import Fail, found, has, held_out, is_folder, list_pictures, nesting, some, subfolders
 from adlib.datasets.catalogue import data_folder, find, missing
-from adlib.datasets.files import MaskFiles, PictureData, PictureFiles, list_pictures
+from adlib.datasets.files import MaskFiles, PictureData, PictureFiles
 
 _MASKS = "ground_truth"
 
 
 def _is_category(folder: Path, normal: Sequence[str] = ("good", "ok")) -> bool:
-    return any((folder / "train" / name).is_dir() for name in normal)
+    return has(folder / "train", *normal)
 
 
 def _is_pair(folder: Path) -> bool:
-    return (folder / "normal").is_dir() and (folder / "abnormal").is_dir()
+    return is_folder(folder / "normal") and is_folder(folder / "abnormal")
 
 
 # masks
@@ -49,14 +50,14 @@ def _masks_of(kind: str, pictures: list[Path], folder: Path | None, fail: Fail, 
     lacking = [path.name for path in pictures if path.stem not in masks]
     if lacking:
         raise fail(f"ground_truth/{kind} has no mask for {len(lacking)} of {len(pictures)} pictures: {some(lacking)}")
-    stems = [path.stem for path in pictures]
+    stems = Counter(path.stem for path in pictures)
     extra = [path.name for stem, path in masks.items() if stem not in stems]
     if extra:
         raise fail(f"test/{kind} has no picture for {len(extra)} of {len(masks)} masks: {some(extra)}")
-    if len(set(stems)) < len(stems):
-        twins = [path.name for path in pictures if stems.count(path.stem) > 1]
+    twins = [path.name for path in pictures if stems[path.stem] > 1]
+    if twins:
         raise ValueError(f"{pictures[0].parent} has pictures that would share one mask: {some(twins)}")
-    return [masks[stem] for stem in stems]
+    return [masks[path.stem] for path in pictures]
 
 
 # the layout of MVTec AD and BTAD
@@ -122,7 +123,7 @@ def _category(
         raise ValueError(f"{argument} must be the name of a folder, such as those of {name}, got {category!r}")
     whole = find(name, data_folder(root))
     folder = whole / category
-    if any((folder / part).is_dir() for part in ("train", "test", _MASKS)):
+    if has(folder, "train", "test", _MASKS):
         return folder, lambda problem: missing(name, folder, problem)
     problem = f"no {argument} {category!r}"
     present = sorted(path.name for path in whole.iterdir() if _is_category(path, (normal,)))
@@ -213,22 +214,19 @@ def picture_folder(
 
     Taught in :doc:`/book/datasets/real_world`.
     """
-    if not isinstance(folder, str | os.PathLike):
-        raise ValueError(f"folder must be the path of a folder, got {folder!r}")
+    path = _checks.folder("folder", folder)
     share = _checks.number("test_share", test_share, "a number above 0 and below 1", 0, 1 - 1e-9, ends=False)
     runs = _checks.integer("test_runs", test_runs, 1)
-    path = Path(folder).expanduser().resolve()
 
     def fail(problem: str) -> FileNotFoundError:
-        found = some(sorted(entry.name for entry in path.iterdir()), 12) or "nothing" if path.is_dir() else "no folder"
         return FileNotFoundError(
             f"{path} cannot be read as a folder of pictures: {problem}\n"
             "  expected: train/good/*, test/good/*, test/DEFECT/*, perhaps ground_truth/DEFECT/*_mask.png; "
             "or the same with ok for good; or normal/* and abnormal/*\n"
-            f"  found: {found}"
+            f"  found: {found(path)}"
         )
 
-    if not path.is_dir():
+    if not is_folder(path):
         raise fail("there is no such folder")
     if _is_category(path):
         normal = "good" if _is_category(path, ("good",)) else "ok"
@@ -246,7 +244,7 @@ def picture_folder(
     meant = nesting(path, lambda each: _is_category(each) or _is_pair(each))
     if meant:
         raise fail(f"it is a level too high or too low; give {some([str(each) for each in meant], 4)}")
-    lacking = [name for name in ("train/good", "train/ok", "normal", "abnormal") if not (path / name).is_dir()]
+    lacking = [name for name in ("train/good", "train/ok", "normal", "abnormal") if not is_folder(path / name)]
     raise fail(f"{', '.join(lacking)} missing")
 
 

@@ -12,16 +12,16 @@ import torch
 
 from adlib import _checks
 from adlib.datasets._decoding import Size
-from adlib.datasets._folders import held_out, nesting, some, subfolders
+from adlib.datasets._folders import has, held_out, is_folder, list_pictures, nesting, some, subfolders
 from adlib.datasets.catalogue import data_folder, find, missing
-from adlib.datasets.files import PictureData, PictureFiles, list_pictures
+from adlib.datasets.files import PictureData, PictureFiles
 
 KINDS = ("non_glaucoma", "suspicious_glaucoma")
 """The two folders of LAG. The first is normal."""
 
 
 def _is_lag(folder: Path) -> bool:
-    return all((folder / kind).is_dir() for kind in KINDS)
+    return all(is_folder(folder / kind) for kind in KINDS)
 
 
 def _beside(pictures: list[Path], folder: str, suffix: str) -> list[Path]:
@@ -37,7 +37,7 @@ def _check_labels(kind: str, pictures: list[Path]) -> list[str]:
         if content != str(KINDS.index(kind)):
             raise ValueError(f"{file} must hold {KINDS.index(kind)} as all of {kind}, got {content[:20]!r}")
     for folder, beside in (("label", files), ("attention_map", _beside(pictures, "attention_map", ".jpg"))):
-        if (pictures[0].parents[1] / folder).is_dir():
+        if has(pictures[0].parents[1], folder):
             lacking = [file.name for file in beside if not file.is_file()]
             if lacking:
                 told.append(f"{beside[0].parent}: lacks {len(lacking)} of {len(beside)}: {some(lacking)}")
@@ -80,7 +80,7 @@ def lag(
     folder = find("lag", data_folder(root))
     skipped: list[str] = []
     parts = subfolders(folder, skipped)
-    lacking = [kind for kind in KINDS if not (folder / kind / "image").is_dir()]
+    lacking = [kind for kind in KINDS if not is_folder(folder / kind / "image")]
     if lacking:
         meant = nesting(folder, _is_lag)
         hint = f"; give root={str(meant[0])!r}" if meant else ""
@@ -113,6 +113,8 @@ def attention_maps(pictures: PictureFiles) -> PictureFiles:
 
     Taught in :doc:`/book/datasets/real_world`.
     """
+    if not isinstance(pictures, PictureFiles):
+        raise ValueError(f"pictures must be PictureFiles, such as lag().test, got {type(pictures).__name__}")
     files = _beside(list(pictures.files), "attention_map", ".jpg")
     lacking = [str(file) for file in files if not file.is_file()]
     if lacking:

@@ -20,10 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adlib import _checks
 from adlib.datasets import _labelled
+from adlib.datasets._content import sha256
+from adlib.datasets._folders import hidden, is_folder, stray, subfolders
 from adlib.datasets.catalogue import data_folder, missing
 from adlib.datasets.download import download as fetch
-from adlib.datasets.files import SUFFIXES, PictureFiles, stray
+from adlib.datasets.files import SUFFIXES, PictureFiles
 
 
 @dataclass(frozen=True, eq=False)  # == on tensors has no single answer
@@ -56,7 +59,7 @@ class OneClassData:
             if isinstance(part, PictureFiles):
                 digest.update(f"{len(part)} files at {part.size} px".encode())
                 for path in part.files:
-                    digest.update(hashlib.sha256(path.read_bytes()).digest())
+                    digest.update(sha256(path))
             else:
                 digest.update(f"{tuple(part.shape)} {part.dtype}".encode())
                 digest.update(part.contiguous().numpy().data)
@@ -66,24 +69,33 @@ class OneClassData:
 # ImageNet-30, from files
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """All picture files under folder, in the order of their paths, whatever else lies there.
+def _under(folder: Path, above: tuple[Path, ...] = ()) -> list[Path]:
+    """All picture files under folder, in any order. above: the folders that led here, where links really lead.
 
-    Links are followed: the reference layout links to the folders of ImageNet.
+    Links are followed, since the reference layout links to the folders of ImageNet, but none that leads back up.
     """
+    here = folder.resolve()
+    if here in above:
+        return []
     files = []
-    for at, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".") and name != "__MACOSX"]
-        files += [Path(at) / name for name in names if not stray(Path(at) / name)]
+    for path in folder.iterdir():
+        if is_folder(path):
+            files += [] if hidden(path.name) else _under(path, (*above, here))
+        elif not stray(path):
+            files.append(path)
+    return files
+
+
+def _pictures(folder: Path) -> list[Path]:
+    """All picture files under folder, in the order of their paths, whatever else lies there."""
+    files = _under(folder)
     if not files:
         raise ValueError(f"{folder} holds no picture ({', '.join(SUFFIXES)})")
     return sorted(files, key=lambda path: path.parts)  # of characters: the same on every system
 
 
 def _class_folders(folder: Path) -> tuple[str, ...]:
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
+    return tuple(sorted(subfolders(folder, []))) if is_folder(folder) else ()
 
 
 def _imagenet(normal: int | str, root: Path, size: int) -> OneClassData:
@@ -161,8 +173,7 @@ def one_class(
     names = (*_labelled.CLASS_NAMES, "imagenet")
     if name not in names:
         raise ValueError(f"name must be one of {', '.join(names)}; got {name!r}")
-    if not isinstance(download, bool):
-        raise ValueError(f"download must be True or False, got {download!r}")
+    _checks.boolean(download=download)
     folder = data_folder(root)
     if name == "imagenet":
         return _imagenet(normal, folder, 224 if size is None else size)

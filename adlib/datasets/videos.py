@@ -20,17 +20,34 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from adlib import _checks
 from adlib._arrays import zero_one
 from adlib.datasets import _movies, _video_labels
-from adlib.datasets._decoding import PathLike, Size, checked_size, height_width, sides
+from adlib.datasets._content import sha256
+from adlib.datasets._decoding import (
+    PathLike,
+    Size,
+    checked_channels,
+    checked_paths,
+    checked_size,
+    height_width,
+    sides,
+)
 from adlib.datasets.files import read_mask, read_picture
 
 
 def _paths(files: PathLike | Sequence[PathLike], name: str) -> tuple[Path, ...]:
-    paths = (Path(files),) if isinstance(files, str | os.PathLike) else tuple(Path(file) for file in files)
+    paths = checked_paths([files] if isinstance(files, str | os.PathLike) else files, name)
     if not paths:
         raise ValueError(f"{name} must hold one file or more, got none")
     return paths
+
+
+def _sides(value: Any, name: str) -> tuple[int, int]:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise ValueError(f"{name} must be (height, width) in pixels, got {value!r}")
+    height, width = (_checks.integer(name, side, 1) for side in value)
+    return height, width
 
 
 def _item(index: Any, count: int, one: Callable[[int], Tensor], shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -70,7 +87,8 @@ class VideoMasks(Dataset[Tensor]):
         native: tuple[int, int],
         size: tuple[int, int] | None = None,
     ) -> None:
-        self.files, self.native, self.size = _paths(files, "masks"), native, size or native
+        self.files, self.native = _paths(files, "masks"), _sides(native, "native")
+        self.size = self.native if size is None else _sides(size, "size")
         suffix = self.files[0].suffix.lower()
         self._kind = suffix if len(self.files) == 1 and suffix in (".npy", ".mat") else ""
 
@@ -159,14 +177,14 @@ class Video(Dataset[Tensor]):
         channels: int = 3,
         on_corrupt: str = "raise",
     ) -> None:
-        if isinstance(channels, bool) or channels not in (1, 3):
-            raise ValueError(f"channels must be 1 or 3, got {channels!r}")
+        if not isinstance(name, str):
+            raise ValueError(f"name must be a text, got {name!r}")
         if on_corrupt not in ("raise", "previous"):
             raise ValueError(f'on_corrupt must be "raise" or "previous", got {on_corrupt!r}')
         self.name, self.files = name, _paths(frames, "frames")
         size = checked_size(size)
         self.size = None if size is None else sides(size)
-        self.channels, self.on_corrupt = int(channels), on_corrupt
+        self.channels, self.on_corrupt = checked_channels(channels), on_corrupt
         one = len(self.files) == 1 and self.files[0].suffix.lower() in _movies.SUFFIXES
         self._movie = _movies.Movie(self.files[0], self.size, self.channels) if one else None
         self.masks = None if masks is None else VideoMasks(masks, self._native, self.size)
@@ -210,15 +228,17 @@ class Video(Dataset[Tensor]):
     def _frame(self, index: int) -> Tensor:
         if self._movie:
             return torch.from_numpy(self._movie.read(index) / np.float32(255))
-        try:
-            frame = read_picture(self.files[index], size=self.size, channels=self.channels)
-        except ValueError as error:
-            if self.on_corrupt == "raise":
-                raise ValueError(f'{error}; on_corrupt="previous" shows the frame before it instead') from error
-            if index == 0:
-                raise ValueError(f"{error}; it is the first frame, and no other comes before it") from error
-            warnings.warn(f"{error}. The frame before it is shown instead", UserWarning, stacklevel=4)
-            return self._frame(index - 1)
+        while True:
+            try:
+                frame = read_picture(self.files[index], size=self.size, channels=self.channels)
+                break
+            except ValueError as error:
+                if self.on_corrupt == "raise":
+                    raise ValueError(f'{error}; on_corrupt="previous" shows the frame before it instead') from error
+                if index == 0:
+                    raise ValueError(f"{error}; it is the first frame, and no other comes before it") from error
+                warnings.warn(f"{error}. The frame before it is shown instead", UserWarning, stacklevel=4)
+                index -= 1
         if frame.shape != self.shape[1:]:
             raise ValueError(
                 f"{self.files[index]} has {frame.shape[1]} x {frame.shape[2]} pixels (height x width), the first "
@@ -254,13 +274,5 @@ class VideoData:
                 how = f"size {video.size}, {video.channels} channels, on_corrupt {video.on_corrupt}"
                 digest.update(f"{video.name!r}: {len(video.files)} files, {how}, {video.labels.tolist()}".encode())
                 for path in video.files + (video.masks.files if video.masks is not None else ()):
-                    digest.update(_sha256(path))
+                    digest.update(sha256(path))
         return digest.hexdigest()
-
-
-def _sha256(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:  # in parts: a movie may be larger than memory
-        while part := file.read(1 << 20):
-            digest.update(part)
-    return digest.digest()

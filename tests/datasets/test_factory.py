@@ -12,7 +12,7 @@ from scipy.interpolate import BSpline
 
 from adlib.baselines import MeanPicture
 from adlib.datasets import factory
-from adlib.datasets._photograph import noise, photograph, reduced
+from adlib.datasets._factory.photograph import noise, photograph, reduced
 from adlib.datasets.factory import CATEGORIES, DEFECTS, OBJECTS, TEXTURES, make_factory, sample
 from adlib.datasets.inspection import mvtec, picture_folder
 from adlib.metrics import auroc

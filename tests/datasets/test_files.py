@@ -14,16 +14,14 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from adlib.datasets._folders import list_pictures, natural_key, stray
 from adlib.datasets.files import (
     SUFFIXES,
     MaskFiles,
     PictureData,
     PictureFiles,
-    list_pictures,
-    natural_key,
     read_mask,
     read_picture,
-    stray,
 )
 
 
@@ -320,11 +318,13 @@ def test_whatever_is_damaged_is_read_or_refused_with_its_path(tmp_path_factory, 
 # arguments
 
 
-@pytest.mark.parametrize("size", [0, -1, 2.5, True, "224", (3,), (3, 0), (3, 4, 5), (True, 2), (2.0, 2)])
+@pytest.mark.parametrize(
+    "size", [0, -1, 2.5, True, "224", (3,), (3, 0), (3, 4, 5), (True, 2), (2.0, 2), 32769, (8, 10**30)]
+)
 def test_a_bad_size(tmp_path, size):
     path = saved(tmp_path / "a.png", colours())
     for call in (read_picture, read_mask, lambda p, size: PictureFiles([p], size=size)):
-        with pytest.raises(ValueError, match=r"size must be a whole number of pixels, 1 or more, or .*, got"):
+        with pytest.raises(ValueError, match=r"size must be a whole number of pixels, 1 to 32768, or .*, got"):
             call(path, size=size)
     with pytest.raises(ValueError, match="size must be"):
         MaskFiles([None], [path], size=size)

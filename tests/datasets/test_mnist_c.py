@@ -523,15 +523,15 @@ def test_no_severity_where_there_is_none(name):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((1, 1, 28, 28)), "dense tensor of floats in .0, 1., got ndarray"),
+        (np.zeros((1, 1, 28, 28)), "a torch.Tensor, got ndarray"),
         (torch.zeros(1, 1, 28, 28, dtype=torch.uint8), "dense tensor of floats in .0, 1., got torch.uint8"),
-        (torch.zeros(1, 28, 28), r"shape \(N, 1, H, W\) .* got \(1, 28, 28\)"),
-        (torch.zeros(1, 3, 28, 28), r"shape \(N, 1, H, W\) .* got \(1, 3, 28, 28\)"),
-        (torch.zeros(0, 1, 28, 28), r"N of at least 1, .* got \(0, 1, 28, 28\)"),
-        (torch.zeros(1, 1, 28, 7), r"W of at least 8, got \(1, 1, 28, 7\)"),
-        (torch.full((1, 1, 28, 28), 255.0), r"lie in \[0, 1\], got values from 255 to 255"),
-        (torch.full((1, 1, 28, 28), -0.1), r"lie in \[0, 1\], got values from -0.1"),
-        (torch.full((1, 1, 28, 28), torch.nan), r"lie in \[0, 1\], got values from nan"),
+        (torch.zeros(1, 28, 28), r"shape \(N, 1, H, W\), N at least 1, got \(1, 28, 28\)"),
+        (torch.zeros(1, 3, 28, 28), r"shape \(N, 1, H, W\), N at least 1, got \(1, 3, 28, 28\)"),
+        (torch.zeros(0, 1, 28, 28), r"N at least 1, got \(0, 1, 28, 28\)"),
+        (torch.zeros(1, 1, 28, 7), r"at least 8 pixels high and wide, got \(28, 7\)"),
+        (torch.full((1, 1, 28, 28), 255.0), r"lie in \[0, 1\] and be finite, got values from 255 to 255"),
+        (torch.full((1, 1, 28, 28), -0.1), r"lie in \[0, 1\] and be finite, got values from -0.1"),
+        (torch.full((1, 1, 28, 28), torch.nan), r"lie in \[0, 1\] and be finite, got values from nan"),
     ],
 )
 def test_bad_pictures(images, message):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from adlib.datasets._objects import DEFECTS, DRAW, shapes
+from adlib.datasets._factory.objects import DEFECTS, DRAW, shapes
 
 FLAWS = [(name, defect) for name, defects in DEFECTS.items() for defect in defects]
 

@@ -403,7 +403,7 @@ def test_imagenet_errors(imagenet):
     with pytest.raises(ValueError, match="normal must be a class of imagenet, 0 to 2 or one of acorn, banjo, volcano"):
         one_class("imagenet", "cat", root=imagenet)
     for size in (0, -1, 2.5, True, "224"):
-        with pytest.raises(ValueError, match="size must be a whole number of pixels, 1 or more, or"):
+        with pytest.raises(ValueError, match="size must be a whole number of pixels, 1 to 32768, or"):
             one_class("imagenet", 0, root=imagenet, size=size)
     (imagenet / "one_class_train/banjo/images").unlink()
     assert len(one_class("imagenet", 0, root=imagenet).train) == 3  # another class is not looked at

@@ -306,13 +306,13 @@ def test_an_unknown_name_lists_the_names(name):
 
 @pytest.mark.parametrize("frames", [0, 1, 102, -3, 2.0, True, None, "31"])
 def test_a_number_of_frames_that_makes_no_sense(frames):
-    with pytest.raises(ValueError, match="frames must be a whole number of frames from 2 to 101, got"):
+    with pytest.raises(ValueError, match="frames must be an integer from 2 to 101, got"):
         imagenet_p(GOOD, "scale", frames=frames)
 
 
 @pytest.mark.parametrize("margin", [-1, 9, 1.0, True, None])
 def test_a_margin_that_leaves_too_little(margin):
-    with pytest.raises(ValueError, match="margin must be a whole number of pixels from 0 to 8, got"):
+    with pytest.raises(ValueError, match="margin must be an integer from 0 to 8, got"):
         imagenet_p(GOOD, "scale", margin=margin)
 
 

@@ -517,8 +517,8 @@ def test_masks_that_hold_other_things(tmp_path):
     scipy.io.savemat(tmp_path / "plain.mat", {"volLabel": np.zeros((1, 2))})
     for name, message in (
         ("flat.npy", r"must have the shape \(frames, height, width\), got \(2,\)"),
-        ("words.npy", "must hold one array of numbers"),
-        ("pack.npy", "must hold one array of numbers"),
+        ("words.npy", "must hold an array of numbers, got dtype <U1"),
+        ("pack.npy", "must be one .npy array, got an archive of several"),
         ("gt.mat", "must hold the cells volLabel, got gt, other"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -63,7 +63,7 @@ def walkers(scene: Scene, view: View, frames: int, rng: np.random.Generator) -> 
         place, heading = line.at(distance, beside)
         # the phase is such that somebody who stops has one foot beside the other
         rest_at = np.interp(middle, fine, distance) if halt else rng.uniform(0, 2)
-        cycle = (distance - rest_at) / float(stride(speed, stature)) + WALK.duty / 2
+        cycle = (distance - rest_at) / stride(speed, stature) + WALK.duty / 2
         tracks.append((Track(fine, cycle, place, heading), stature))
     return tracks
 
@@ -135,7 +135,7 @@ def _on_its_way(
 
 def _on_wheels(kind: str, scene: Scene, view: View, frames: int, rng: np.random.Generator) -> list[Actor]:
     times, fine = times_of(frames)
-    speed, radius = (rng.uniform(4.2, 5.6), 0.34) if kind == "bicycle" else (rng.uniform(3.0, 4.2), 0.24)
+    speed, radius = (rng.uniform(4.2, 5.6), 0.34) if kind == "bicycle" else (rng.uniform(3.5, 4.8), 0.24)
     line, distance = _on_its_way(kind, scene, view, frames, speed, rng)
     track = Track(fine, distance / (2 * np.pi * radius), *line.at(distance))
     body = partial(bicycle if kind == "bicycle" else cart, track, times, looks(rng), PAINTS[rng.integers(len(PAINTS))])
@@ -147,7 +147,7 @@ def _on_feet(kind: str, scene: Scene, view: View, frames: int, rng: np.random.Ge
     gait, speed = (RUN, rng.uniform(3.7, 4.8)) if kind == "runner" else (WALK, rng.uniform(1.2, 1.6))
     line, distance = _on_its_way(kind, scene, view, frames, speed, rng)
     who = looks(rng)
-    track = Track(fine, distance / float(stride(speed, who.stature)) + rng.uniform(0, 1), *line.at(distance))
+    track = Track(fine, distance / stride(speed, who.stature) + rng.uniform(0, 1), *line.at(distance))
     place = track.at(times)[1]
     odd = on_lawn(scene, place) if kind == "lawn" else np.ones(frames, bool)
     return [Actor(place, 0.4, lambda: dressed(on_foot(track, times, gait, who.stature), who), odd)]
@@ -183,7 +183,7 @@ def _fight(scene: Scene, view: View, frames: int, rng: np.random.Generator) -> l
         heading = side + np.pi + np.pi * np.clip(after / 0.6, 0, 1)
         inside_fight = np.clip(fine, begin, end) - begin
         steps = np.ceil((end - begin) * 1.7)  # whole cycles, so that both ends have the same phase
-        cycle = FIGHT.duty / 2 + gone / float(stride(speed, who.stature)) + steps * inside_fight / (end - begin)
+        cycle = FIGHT.duty / 2 + gone / stride(speed, who.stature) + steps * inside_fight / (end - begin)
         cycle += 0.5 * np.clip(after / 0.6, 0, 1)
         track = Track(fine, cycle, place, heading)
         fights = (times >= begin) & (times <= end)

@@ -35,7 +35,7 @@ def _well_seen(actor: Actor, view: View, large: bool) -> bool:
     if not min(0.2 * len(shown), RATE) <= shown.sum() <= 0.66 * len(shown):
         return False
     _, depth = view.project(np.pad(actor.place[shown], ((0, 0), (0, 1))))
-    low, high = (0.14, 0.24) if large else (0.16, 1)  # 1.7 m, in heights of the picture
+    low, high = (0.15, 0.26) if large else (0.16, 1)  # 1.7 m, in heights of the picture
     return bool(low < np.median(1.7 * view.focal / depth) < high)
 
 
@@ -50,7 +50,7 @@ def crowd(
     times, _ = times_of(frames)
     actors: list[Actor] = []
     if kind is not None:
-        for _ in range(200):
+        for _ in range(1000):
             actors = anomaly(kind, scene, view, frames, rng)
             clear = not any(_blocked(scene, each.place, 0.6 * each.room, view, kind != "lawn") for each in actors)
             if clear and _well_seen(actors[0], view, kind == "cart"):

@@ -17,10 +17,10 @@ Point = tuple[float, float]
 class Scene:
     """A camera and what it looks at. Places are (X, Y) in metres on the ground.
 
-    things: (kind, place, size, height, seed) of trees, posts, benches, hedges and bins. walls: (from, to, height).
-    routes: ways people take, as waypoints, walked either way; the first number of each is how far to either side of
-    the waypoints. shortcuts: ways over a lawn, all that can be seen of
-    them. arenas: where a fight has room. spots: where people stand.
+    things: (kind, place, size, height) of trees, posts, benches, bins, hedges, and rows, which are hedges that lie
+    across. walls: (from, to, height). routes: ways people take, as waypoints, walked either way; the first number of
+    each is how far to either side they keep. shortcuts: ways over a lawn, as far as they can be seen. arenas: where a
+    fight has room. spots: where people stand.
     """
 
     height: float

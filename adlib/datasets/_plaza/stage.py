@@ -67,13 +67,13 @@ def _kerb(lawn: Sequence[Point]) -> Shapes:
 
 
 def _wall(start: Point, end: Point, height: float) -> Shapes:
-    """A front with a plinth, windows and a door frame every few metres."""
+    """A front with a plinth and windows."""
     shapes = Shapes()
     first, last = np.array(start), np.array(end)
     length = float(np.linalg.norm(last - first))
     along = (last - first) / length
-    out = np.array([along[1], -along[0]])  # towards the camera, for walls given from left to right or near to far
-    out = out * (1 if out @ -(first + last) > 0 else -1)
+    out = np.array([along[1], -along[0]])
+    out = out * (1 if out @ -(first + last) > 0 else -1)  # towards the camera
 
     def panel(left: float, right: float, low: float, high: float, colour: Colour, off: float) -> None:
         for begin in np.arange(left, right, 1.5):

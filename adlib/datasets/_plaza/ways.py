@@ -52,12 +52,13 @@ def times_of(frames: int) -> tuple[Array, Array]:
     return np.arange(frames) / RATE, np.arange(-MARGIN, frames / RATE + MARGIN, STEP)
 
 
-def stride(speed: Array | float, stature: float) -> Array | float:
+def stride(speed: float, stature: float) -> float:
     """Metres a cycle. Faster walkers take longer and more steps: both grow as the root of the speed."""
-    return 1.27 * np.sqrt(speed) * stature / 1.75
+    return 1.27 * speed**0.5 * stature / 1.75
 
 
 def somewhere(scene: Scene, rng: np.random.Generator) -> Way:
+    """One of the routes of a scene, in one direction or the other, a little to the side."""
     spread, waypoints = scene.routes[rng.integers(len(scene.routes))]
     points = np.array(waypoints, float)[:: rng.choice([-1, 1])]
     along = np.gradient(points, axis=0)

@@ -5,6 +5,7 @@ Taught in :doc:`/book/datasets/corruptions`.
 
 from __future__ import annotations
 
+from adlib import _checks
 from adlib._arrays import Values, array
 
 
@@ -30,8 +31,7 @@ def flip_probability(predictions: Values, *, noise: bool) -> float:
 
     Taught in :doc:`/book/datasets/corruptions`.
     """
-    if not isinstance(noise, bool):
-        raise ValueError(f"noise must be True or False, got {noise!r}")
+    _checks.boolean(noise=noise)
     classes = array(predictions, "predictions")
     if classes.dtype.kind not in "biu":
         raise ValueError(f"predictions must hold classes, integers or booleans, got dtype {classes.dtype}")

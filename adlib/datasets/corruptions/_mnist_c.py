@@ -19,7 +19,7 @@ from adlib.datasets.corruptions import _affine, _draws, _strokes
 from adlib.datasets.corruptions._canny import canny, gaussian
 from adlib.datasets.corruptions._clouds import clouds
 from adlib.datasets.corruptions._draws import Generator
-from adlib.datasets.corruptions._pictures import check_generator, check_name, check_severity
+from adlib.datasets.corruptions._pictures import check_generator, check_images, check_name, check_severity
 
 MNIST_C: dict[str, int | None] = {
     "shot_noise": 5,
@@ -241,21 +241,6 @@ _FUNCTIONS: dict[str, Callable[[Tensor, Any, Generator], Tensor]] = {
 }
 
 
-def _checked(images: Any) -> Tensor:
-    if not isinstance(images, Tensor) or not images.is_floating_point() or images.layout != torch.strided:
-        came = f"{images.dtype}, {images.layout}" if isinstance(images, Tensor) else type(images).__name__
-        raise ValueError(f"images must be a dense tensor of floats in [0, 1], got {came}")
-    if images.ndim != 4 or images.shape[1] != 1 or not len(images) or min(images.shape[2:]) < MINIMUM:
-        raise ValueError(
-            f"images must have shape (N, 1, H, W) with N of at least 1, H and W of at least {MINIMUM}, "
-            f"got {tuple(images.shape)}"
-        )
-    low, high = (float(end) for end in images.detach().aminmax())
-    if not (low >= 0 and high <= 1):  # false for NaN
-        raise ValueError(f"images must lie in [0, 1], got values from {low:.3g} to {high:.3g}")
-    return images.detach()
-
-
 def mnist_c(
     images: Tensor, name: str, *, severity: int | None = None, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -288,6 +273,6 @@ def mnist_c(
         strength = None
     else:
         strength = _STRENGTHS[name][check_severity(MNIST_C[name] if severity is None else severity) - 1]
-    pictures = _checked(images)
+    pictures = check_images(images, (1,), MINIMUM).contiguous()
     exact = pictures if pictures.dtype == torch.float64 else pictures.float()  # half precision is for keeping only
     return _FUNCTIONS[name](exact, strength, generator).clamp(0, 1).to(pictures.dtype)

@@ -11,14 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from numbers import Integral
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from adlib import _checks
 from adlib.datasets.corruptions import _digital, _filters, _noise, _spatter, _weather
 from adlib.datasets.corruptions._pictures import SMALLEST, check_generator, check_images, check_name, chunks, scale
 from adlib.datasets.corruptions._streams import Streams
@@ -173,12 +172,6 @@ IMAGENET_P_EXTRA: tuple[str, ...] = ("speckle_noise", "gaussian_blur", "spatter"
 """Four more, set aside for choosing parameters."""
 
 
-def _check_count(name: str, value: Any, low: int, high: int, what: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
-        raise ValueError(f"{name} must be a whole number of {what} from {low} to {high}, got {value!r}")
-    return int(value)
-
-
 def imagenet_p(
     images: Tensor,
     name: str,
@@ -219,8 +212,8 @@ def imagenet_p(
     """
     images = check_images(images)
     check_name(name, IMAGENET_P + IMAGENET_P_EXTRA)
-    frames = _check_count("frames", frames, 2, LONGEST, "frames")
-    margin = _check_count("margin", margin, 0, (min(images.shape[2:]) - SMALLEST) // 2, "pixels")
+    frames = _checks.integer("frames", frames, 2, LONGEST)
+    margin = _checks.integer("margin", margin, 0, (min(images.shape[2:]) - SMALLEST) // 2)
     generator = check_generator(generator)
     count, channels, height, width = images.shape
     with torch.inference_mode(False), torch.no_grad():  # threads know nothing of an inference_mode around this

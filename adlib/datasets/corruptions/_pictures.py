@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from adlib import _checks
 
 SIDE = 224  # pixels; the parameters of ImageNet-C and ImageNet-P are lengths in pictures of this size
 SMALLEST = 16  # pixels; below, the longest kernels would leave nothing of a picture
@@ -26,9 +27,7 @@ def check_name(name: Any, names: Sequence[str]) -> str:
 
 
 def check_severity(severity: Any) -> int:
-    if isinstance(severity, bool) or not isinstance(severity, Integral) or not 1 <= int(severity) <= 5:
-        raise ValueError(f"severity must be an integer from 1 to 5, got {severity!r}")
-    return int(severity)
+    return _checks.integer("severity", severity, 1, 5)
 
 
 def check_generator(generator: Any) -> torch.Generator | None:
@@ -37,18 +36,23 @@ def check_generator(generator: Any) -> torch.Generator | None:
     return generator
 
 
-def check_images(images: Any) -> Tensor:
-    """images, if they are (N, 3, H, W) or (N, 1, H, W), floating, in [0, 1], and no side is below 16 pixels."""
+def described(images: Tensor) -> str:
+    """What sort of tensor it is."""
+    sort = "nested" if images.is_nested else "without values" if images.is_meta else str(images.layout)
+    return f"{images.dtype}, {sort}"
+
+
+def check_images(images: Any, channels: tuple[int, ...] = (3, 1), smallest: int = SMALLEST) -> Tensor:
+    """images, if they are (N, C, H, W), floating, in [0, 1], and no side is below so many pixels."""
     if not isinstance(images, Tensor):
         raise ValueError(f"images must be a torch.Tensor, got {type(images).__name__}")
-    if images.dtype not in DTYPES or images.layout != torch.strided:
-        raise ValueError(f"images must be a dense tensor of floats in [0, 1], got {images.dtype}, {images.layout}")
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or len(images) == 0:
-        raise ValueError(
-            f"images must have shape (N, 3, H, W) or (N, 1, H, W), N at least 1, got {tuple(images.shape)}"
-        )
-    if min(images.shape[2:]) < SMALLEST:
-        raise ValueError(f"images must be at least {SMALLEST} pixels high and wide, got {tuple(images.shape[2:])}")
+    if images.dtype not in DTYPES or images.layout != torch.strided or images.is_nested or images.is_meta:
+        raise ValueError(f"images must be a dense tensor of floats in [0, 1], got {described(images)}")
+    if images.ndim != 4 or images.shape[1] not in channels or len(images) == 0:
+        shapes = " or ".join(f"(N, {each}, H, W)" for each in channels)
+        raise ValueError(f"images must have shape {shapes}, N at least 1, got {tuple(images.shape)}")
+    if min(images.shape[2:]) < smallest:
+        raise ValueError(f"images must be at least {smallest} pixels high and wide, got {tuple(images.shape[2:])}")
     low, high = (float(end) for end in images.detach().aminmax())
     if not (low >= 0 and high <= 1):  # so that NaN is refused as well
         raise ValueError(f"images must lie in [0, 1] and be finite, got values from {low:.3g} to {high:.3g}")

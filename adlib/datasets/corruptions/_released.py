@@ -17,17 +17,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from adlib.datasets._content import open_npy
 from adlib.datasets._decoding import Size
-from adlib.datasets._folders import some, subfolders
+from adlib.datasets._folders import is_folder, list_pictures, some, subfolders
 from adlib.datasets.catalogue import data_folder, find, missing
 from adlib.datasets.corruptions._mnist_c import MNIST_C
 from adlib.datasets.corruptions._perturbations import IMAGENET_P, IMAGENET_P_EXTRA
 from adlib.datasets.corruptions._pictures import check_name, check_severity
 from adlib.datasets.corruptions._severities import IMAGENET_C, IMAGENET_C_EXTRA
-from adlib.datasets.files import PictureFiles, list_pictures
+from adlib.datasets.files import PictureFiles
 from adlib.datasets.videos import Video
 
-_GROUPS = ("noise", "blur", "weather", "digital", "extra")  # the archives of ImageNet-C
+GROUPS = ("noise", "blur", "weather", "digital", "extra")  # the archives of ImageNet-C
 _WNID = re.compile(r"n\d{8}")  # an ImageNet class
 
 
@@ -54,32 +55,22 @@ def _corruption_folder(name: str, corruption: str, root: str | os.PathLike[str] 
     data = data_folder(root)
     inside = [corruption, *(f"{group}/{corruption}" for group in groups)]
     for path in inside:
-        if (data / path).is_dir():  # root is the folder of the set
+        if is_folder(data / path):  # root is the folder of the set
             return data / path
     whole = find(name, data)
     for path in inside:
-        if (whole / path).is_dir():
+        if is_folder(whole / path):
             return whole / path
     problem = f"no folder {corruption}"
-    deeper = sorted(path for pattern in ("*", "*/*") for path in whole.glob(f"{pattern}/{corruption}") if path.is_dir())
+    deeper = sorted(
+        path for pattern in ("*", "*/*") for path in whole.glob(f"{pattern}/{corruption}") if is_folder(path)
+    )
     if deeper:
         problem += f"; it lies deeper: give root={str(deeper[0].parent)!r}"
     raise missing(name, whole, problem)
 
 
 # MNIST-C
-
-
-def _array(path: Path) -> np.ndarray:
-    """The array of a .npy file, not read before it is used. Never a pickle, which may run code."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:  # FileNotFoundError cannot be: the file was looked for
-        reason = "the file is empty (0 bytes)" if path.stat().st_size == 0 else error
-        raise ValueError(f"{path} cannot be read as a .npy array of numbers: {reason}; fetch it again") from error
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{path} must be one .npy array, got an archive of several (.npz)")
-    return array
 
 
 def released_mnist_c(name: str, split: str = "test", *, root: str | os.PathLike[str] | None = None) -> Released:
@@ -107,7 +98,7 @@ def released_mnist_c(name: str, split: str = "test", *, root: str | os.PathLike[
     lacking = [path.name for path in files if not path.is_file()]
     if lacking:
         raise missing("mnist_c", folder, f"no {' and no '.join(lacking)}; was the archive unpacked to its end?")
-    pixels, labels = (_array(path) for path in files)
+    pixels, labels = (open_npy(path) for path in files)
     if pixels.dtype != np.uint8 or pixels.shape[1:] not in ((28, 28), (28, 28, 1)) or not len(pixels):
         raise ValueError(f"{files[0]} must hold uint8 of shape (N, 28, 28, 1), got {pixels.dtype} of {pixels.shape}")
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
@@ -143,7 +134,7 @@ def _classes(name: str, folder: Path, siblings: Sequence[Path], skipped: list[st
     if not classes:
         raise missing(name, folder, "no folder of a class, such as n01440764")
     for sibling in siblings:
-        lacking = sorted(set(_class_folders(sibling, [])) - set(classes)) if sibling.is_dir() else []
+        lacking = sorted(set(_class_folders(sibling, [])) - set(classes)) if is_folder(sibling) else []
         if lacking:
             raise missing(
                 name,
@@ -181,9 +172,9 @@ def released_imagenet_c(
     """
     check_name(name, (*IMAGENET_C, *IMAGENET_C_EXTRA))
     level = check_severity(severity)
-    above = _corruption_folder("imagenet_c", name, root, _GROUPS)
+    above = _corruption_folder("imagenet_c", name, root, GROUPS)
     folder = above / str(level)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise missing("imagenet_c", above, f"no folder {level} in {name}; was the archive unpacked to its end?")
     skipped: list[str] = []
     siblings = [above / str(other) for other in range(1, 6) if other != level]

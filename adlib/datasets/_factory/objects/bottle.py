@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from adlib.datasets._objects.shapes import (
+from adlib.datasets._factory.objects.shapes import (
     Field,
     around,
     bearing,

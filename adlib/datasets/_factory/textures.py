@@ -14,9 +14,9 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from adlib.datasets import _flaws
-from adlib.datasets._photograph import changed, grid, noise, reduced
-from adlib.datasets._surfaces import Surface, lit, smooth
+from adlib.datasets._factory import flaws
+from adlib.datasets._factory.photograph import changed, grid, noise, reduced
+from adlib.datasets._factory.surfaces import Surface, lit, smooth
 
 Random = np.random.Generator
 
@@ -24,6 +24,13 @@ Random = np.random.Generator
 def _batch(rng: Random, spread: float) -> np.ndarray:
     """How the colour of one batch differs from the next: darker or lighter, redder or yellower."""
     return np.exp(rng.normal(0, spread) + rng.normal(0, spread) * np.array([0.5, 0, -1]))
+
+
+def _surface(height: np.ndarray, colour: np.ndarray, gloss: np.ndarray | float, level: float | None = None) -> Surface:
+    """level: where things come to lie; by default the relief without its details."""
+    height = height.astype(np.float32)
+    rest = ndimage.gaussian_filter(height, 0.03 * len(height)) if level is None else np.full_like(height, level)
+    return Surface(height, colour.astype(np.float32), np.full_like(height, gloss), rest)
 
 
 def _carpet(rng: Random, size: int) -> Surface:
@@ -67,7 +74,7 @@ def _leather(rng: Random, size: int) -> Surface:
     height += 0.004 * noise(rng, (size, size), 0.3 * size)
     tone = 0.74 + 0.26 * pebble + 0.03 * rng.standard_normal(len(cells))[index[..., 0]] - 0.25 * pore - 0.1 * crease
     tone += 0.04 * noise(rng, (size, size), 0.25 * size, 3)
-    base = np.array([0.53, 0.34, 0.23]) * _batch(rng, 0.03)
+    base = np.array([0.53, 0.34, 0.23]) * _batch(rng, 0.04)
     return _surface(height, base * tone[..., None], 0.10 + 0.06 * pebble)
 
 
@@ -86,7 +93,7 @@ def _wood(rng: Random, size: int) -> Surface:
     streak = noise(rng, (size, size), (0.8 * size, 0.03 * size), 2)
     pore = np.clip(noise(rng, (size, size), (0.05 * size, 0.0025 * size)) - 0.9, 0, 1.5)
     mix = np.clip(0.1 + 0.75 * late + 0.11 * fibre + 0.12 * streak, 0, 1)[..., None]
-    pale = np.array([0.74, 0.55, 0.38]) * _batch(rng, 0.05)
+    pale = np.array([0.74, 0.55, 0.38]) * _batch(rng, 0.065)
     colour = (pale + mix * (np.array([0.45, 0.28, 0.16]) - pale)) * (1 - 0.25 * pore)[..., None]
     return _surface(0.0006 * fibre - 0.001 * pore + 0.0008 * late, colour, 0.05)
 
@@ -101,7 +108,7 @@ def _grid(rng: Random, size: int, damage: Callable[..., tuple[np.ndarray, np.nda
     place, skew = 0.03 * rng.standard_normal((2, 2, 40))
     height = np.full((size, size), -0.35)
     for family, (across, along) in enumerate(((u, v), (v, u))):
-        for offset in (-1, 0, 1):
+        for offset in (-1, 0, 1):  # a bent wire may lie in the place of its neighbour
             wire = np.round(across).astype(int) + offset
             shift, left = damage(family, wire, along) if damage else (0, 1)
             away = across - wire - shift - place[family, wire] - 0.3 * skew[family, wire] * (along - 20)
@@ -113,12 +120,6 @@ def _grid(rng: Random, size: int, damage: Callable[..., tuple[np.ndarray, np.nda
     steel, board = 0.44 + 0.03 * rust, 0.62 + 0.02 * dust
     colour = np.where(metal > 0, steel, board)[..., None] * np.array([1, 0.995, 0.99])
     return _surface(height * pitch, colour, 0.22 * metal, level=0.15 * pitch)
-
-
-def _surface(height: np.ndarray, colour: np.ndarray, gloss: np.ndarray | float, level: float | None = None) -> Surface:
-    height = height.astype(np.float32)
-    rest = ndimage.gaussian_filter(height, 0.03 * len(height)) if level is None else np.full_like(height, level)
-    return Surface(height, colour.astype(np.float32), np.full_like(height, gloss), rest)
 
 
 def _bent(rng: Random) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
@@ -174,7 +175,7 @@ def _draw(category: str, rng: Random, size: int, defect: str | None) -> tuple[np
             damaged = _grid(np.random.default_rng(piece), 2 * size, _WIRES[defect](draws))
         else:
             damaged = deepcopy(surface)
-            getattr(_flaws, defect)(draws, damaged)
+            getattr(flaws, defect)(draws, damaged)
         picture, mask = changed(good, seen(damaged))
         # Drawn anew where chance made it too small, too large, or too faint to be seen.
         if 0.003 <= mask.mean() <= 0.2 and np.abs(picture - good)[mask].max(axis=1).mean() > 0.06:

@@ -9,7 +9,7 @@ from math import cos, pi, sin
 import numpy as np
 from scipy import ndimage
 
-from adlib.datasets._objects.shapes import (
+from adlib.datasets._factory.objects.shapes import (
     Field,
     cover,
     grid,

@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
-from adlib.datasets._objects import bottle, cable, capsule, nut
-from adlib.datasets._objects.shapes import Field, changed, developed
+from adlib.datasets._factory.objects import bottle, cable, capsule, nut
+from adlib.datasets._factory.objects.shapes import Field, changed, developed
 
 SMALLEST, LARGEST = 0.003, 0.20  # of the picture, what a defect may change
 CLEAR = 0.06  # mean change over the mask, in [0, 1], below which a defect is hardly seen

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from adlib.datasets._photograph import grid, noise
+from adlib.datasets._factory.photograph import grid, noise
 
 
 @dataclass
@@ -66,12 +66,12 @@ def lit(surface: Surface, azimuth: float, height: float, ambient: float) -> np.n
     return np.clip(surface.colour * diffuse[..., None] + shine[..., None], 0, 1)
 
 
-def curve(rng: np.random.Generator, length: float, bend: float, start: tuple[float, float] | None = None) -> np.ndarray:
-    """Points (200, 2), row and column, of a line that wanders. bend: how far the heading strays, radians.
+def curve(rng: np.random.Generator, length: float, bend: float) -> np.ndarray:
+    """Points (200, 2), row and column, of a line that wanders about a middle not too near the edge.
 
-    Its middle lies at start, by default anywhere not too near the edge.
+    bend: how far the heading strays, radians.
     """
-    middle = rng.uniform(0.25, 0.75, 2) if start is None else np.array(start)
+    middle = rng.uniform(0.25, 0.75, 2)
     time = np.linspace(0, 1, 200)
     heading = rng.uniform(0, 2 * np.pi) + sum(
         bend / k * rng.normal() * np.sin(np.pi * k * time + rng.uniform(0, 2 * np.pi)) for k in (1, 2, 3)

@@ -6,7 +6,7 @@ from math import cos, hypot, pi, sin
 
 import numpy as np
 
-from adlib.datasets._objects.shapes import (
+from adlib.datasets._factory.objects.shapes import (
     Field,
     around,
     bearing,
@@ -86,7 +86,7 @@ def scene(rng: np.random.Generator, size: int, defect: str | None, flaw: np.rand
     side = normal[0] * cos(lamp + 1) + normal[1] * sin(lamp + 1)  # the room is warmer on one side
     picture = light * metal * (1 + side * np.array([0.10, 0.02, -0.10], np.float32).reshape(3, 1, 1))
     if groove is not None:
-        picture = picture * (1 - 0.5 * cover(groove, 0.014))
+        picture = picture * (1 - 0.6 * cover(groove, 0.014))
     if broken is not None:  # raw, grainy metal along the break
         grain = np.clip(0.30 + 0.16 * noise(flaw, size, 60), 0.03, 0.9)
         picture = paint(picture, grain * rgb(0.9, 0.88, 0.86), cover(broken - 0.03, 0.012))

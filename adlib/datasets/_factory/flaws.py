@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from adlib.datasets._photograph import grid, noise
-from adlib.datasets._surfaces import Surface, blob, curve, near, smooth
+from adlib.datasets._factory.photograph import grid, noise
+from adlib.datasets._factory.surfaces import Surface, blob, curve, near, smooth
 
 DYES = (
     (0.55, 0.10, 0.11),
