@@ -60,17 +60,14 @@ def path(name: str, value: Any, what: str) -> Path:
 
 def folder(name: str, value: Any) -> Path:
     """value as an absolute path, links followed: of a folder that can be read, or of nothing. Raises ``ValueError``."""
-    result, wanted = path(name, value, "a folder"), f"{name} must be the path of a folder"
+    result = path(name, value, "a folder")
     try:
         result = result.resolve()
-        result.stat()
+        os.scandir(result).close()
+        os.stat(os.path.join(result, os.curdir))  # a folder whose names may be listed need not let anyone in
     except FileNotFoundError:
-        return result
-    except (OSError, RuntimeError, ValueError) as error:  # a closed folder, links in a circle, a byte 0
+        pass
+    except (OSError, RuntimeError, ValueError) as error:  # closed, links in a circle, a byte 0
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ValueError(f"{wanted}, got {os.fspath(value)!r}: {reason}") from error
-    if not result.is_dir():
-        raise ValueError(f"{wanted}, got {os.fspath(value)!r}, a file")
-    if not os.access(result, os.R_OK | os.X_OK):
-        raise ValueError(f"{wanted} that can be read, got {os.fspath(value)!r}: permission denied")
+        raise ValueError(f"{name} must be the path of a folder, got {os.fspath(value)!r}: {reason}") from error
     return result

@@ -51,7 +51,6 @@ def list_sets(root: Root = None) -> None:
                 "labels": f"{entry.labels}; masks: {entry.masks}",
                 "licence": entry.licence,
                 "page": entry.page,
-                "here": "yes, with scikit-learn" if name == "digits" else str(place or f"no; {entry.obtain}"),
             }
             lines.append(f"{name} ({entry.title})")
             for label, text in facts.items():
@@ -66,6 +65,8 @@ def list_sets(root: Root = None) -> None:
                         break_on_hyphens=False,
                     )
                 )
+            here = "yes, with scikit-learn" if name == "digits" else place or f"no; {entry.obtain}"
+            lines.append(f"  {'here':<9}{here}")  # in one line: a path with spaces is to be copied
         return "\n".join([*lines, f"data folder: {data_folder(root)}"])
 
     _echo(told)

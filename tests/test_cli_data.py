@@ -59,6 +59,12 @@ def test_the_other_sets_are_drawn_and_found_whole(tmp_path, arguments):
     assert str(tmp_path / arguments[1]) in run("list", "--root", tmp_path).output
 
 
+def test_the_path_of_a_set_stays_in_one_line(tmp_path):
+    root = tmp_path / "한글 이름 and many other words with spaces between them" / "that are longer than a line"
+    (root / "LAG/non_glaucoma").mkdir(parents=True)
+    assert f"  here     {root / 'LAG'}\n" in run("list", "--root", root).output
+
+
 @pytest.mark.parametrize(
     "arguments, told",
     [

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
+
+# NumPy raises each of them on files that are truncated, corrupt, or no arrays.
+_BROKEN = (OSError, ValueError, EOFError, OverflowError, SyntaxError, TokenError, zipfile.BadZipFile)
 
 
 def sha256(path: Path) -> bytes:
@@ -27,7 +31,7 @@ def open_npy(path: Path) -> np.ndarray:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, EOFError, OverflowError, zipfile.BadZipFile) as error:
+    except _BROKEN as error:
         reason = "the file is empty (0 bytes)" if path.is_file() and not path.stat().st_size else error
         raise ValueError(f"{path} cannot be read as a .npy array of numbers: {reason}; fetch it again") from error
     if not isinstance(array, np.ndarray):

@@ -19,14 +19,18 @@ def generate(folder: Path, settings: Mapping[str, object], build: Callable[[Path
     ``readme.txt`` in it holds ``about`` and, as JSON, the settings and the version of adlib: where they are found
     again, nothing is drawn. settings: what decides the content, JSON values only.
 
-    Raises ValueError where ``folder`` holds anything else: it is never written over.
+    Raises ValueError where ``folder`` holds anything else, which is never written over, or cannot be written to.
     """
     folder = folder.resolve()  # a link to an empty folder is followed
     told = json.dumps({**settings, "adlib": version("adlib")}, sort_keys=True)
     if _holds(folder, told):
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-", ignore_cleanup_errors=True) as place:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ValueError(f"{folder.parent} cannot be written to: {error.strerror}; name another root") from error
+    with beside as place:
         made = Path(place) / folder.name
         made.mkdir()
         build(made)

@@ -81,7 +81,7 @@ class Movie:
         if not self.path.is_file():
             raise FileNotFoundError(f"{self.path} does not exist")
         try:
-            container = av.open(str(self.path))
+            container = av.open(str(self.path), metadata_errors="replace")
         except av.FFmpegError as error:
             reason = "the file is empty (0 bytes)" if self.path.stat().st_size == 0 else error
             raise ValueError(f"{self.path} cannot be read as a movie: {reason}; unpack or fetch it again") from error
@@ -89,6 +89,9 @@ class Movie:
             container.close()
             raise ValueError(f"{self.path} holds no video stream")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            container.close()
+            raise ValueError(f"{self.path} is encoded in a way that PyAV cannot decode: {self._remedy}")
         stream.codec_context.thread_count = 1  # see _rgb
         return container, stream
 
@@ -138,11 +141,13 @@ class Movie:
         except av.FFmpegError as error:
             raise self._broken(f"frame {self._next} is corrupt ({error})") from error
 
+    @property
+    def _remedy(self) -> str:
+        return f"fetch it again or {_EXTRACT.format(name=self.path.name)}"
+
     def _broken(self, problem: str) -> ValueError:
         self._close()
-        return ValueError(
-            f"{self.path} cannot be decoded whole: {problem}; fetch it again or {_EXTRACT.format(name=self.path.name)}"
-        )
+        return ValueError(f"{self.path} cannot be decoded whole: {problem}; {self._remedy}")
 
     def _converted(self, frame: Any) -> np.ndarray:
         if (frame.height, frame.width) != self.native_size:

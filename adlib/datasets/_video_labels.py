@@ -102,6 +102,8 @@ _BROKEN = (
     IndexError,
     EOFError,
     OSError,
+    NameError,
+    MemoryError,
     zlib.error,
 )
 

@@ -64,7 +64,8 @@ def check(path: str | os.PathLike[str], *, read: bool = False, progress: bool = 
     reading them does; the released files of ImageNet-C and ImageNet-P are counted only. progress: show a bar then.
     Returns a :class:`Report` for each set or category found, in the order of their paths.
 
-    Raises ValueError for a path that is no folder, or a folder in which no layout is known.
+    Raises ValueError for a path that is no folder, or a folder in which no layout is known. Folders further in that may
+    not be read are listed in ``skipped`` of the first report.
 
     Taught in :doc:`/book/datasets/real_world`.
     """

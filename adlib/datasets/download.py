@@ -92,7 +92,7 @@ REMOTE: dict[str, tuple[Remote, ...]] = {
 
 
 def download(name: str, root: str | os.PathLike[str] | None = None, *, progress: bool = True) -> Path:
-    """Fetch the set ``name`` into the data folder, unless it is there. Returns its folder.
+    """Fetch the set ``name`` into its usual folder in the data folder, unless it is there. Returns that folder.
 
     name: ``"mnist"``, ``"fashion_mnist"``, ``"cifar10"``, ``"mnist_c"``, ``"mvtec"`` (5 GB) or ``"btad"``. Every other
     set has to be asked for or fetched by hand. By fetching you accept the licence, which
@@ -100,7 +100,9 @@ def download(name: str, root: str | os.PathLike[str] | None = None, *, progress:
     progress: whether to show a bar.
 
     A transfer that breaks off goes on where it stopped when called again. A file takes its place only after its SHA-256
-    sum was found right, an archive only once it is wholly unpacked; then the archive is deleted.
+    sum was found right, an archive only once it is wholly unpacked; then the archive is deleted. The small sets are
+    read to see whether they are whole; of the others, whatever is in the folder counts as the set, so look at one that
+    you unpacked by hand with :func:`adlib.datasets.check.check`.
 
     Raises ValueError for a set that cannot be fetched, with the way to get it, and RuntimeError where the transfer
     fails, with the official page.
@@ -185,6 +187,8 @@ def _unpack(archive: Path, folder: Path) -> None:
             with zipfile.ZipFile(archive) as packed:
                 packed.extractall(content)  # it takes ".." and leading "/" out of names by itself
         else:
+            if not hasattr(tarfile, "data_filter"):
+                raise RuntimeError("unpacking a .tar safely takes Python 3.10.12, 3.11.4, 3.12 or newer")
             with tarfile.open(archive) as packed:
                 packed.extractall(content, filter="data")  # refuses links and names that lead elsewhere
         content = content / folder.name if (content / folder.name).is_dir() else content

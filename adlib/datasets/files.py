@@ -52,8 +52,8 @@ def read_picture(path: PathLike, *, size: Size = None, channels: int = 3, fit: s
     blended over white. Palette and CMYK pictures become RGB. 16-bit colour keeps its high bytes only (Pillow reads no
     more). Pictures are turned upright as their EXIF data say. Of several pages or frames, the first is read.
 
-    Raises FileNotFoundError, or ValueError with the path for a file that is empty, truncated, corrupt or no picture,
-    and for pixels of unknown range (floats, 32 bits).
+    path: a PNG, JPEG, BMP, TIFF, PPM, PGM, WebP or GIF file. Raises FileNotFoundError, or ValueError with the path for
+    one that is empty, truncated, corrupt or no picture, and for pixels of unknown range (floats, 32 bits).
 
     Taught in :doc:`/book/datasets/real_world`.
     """

@@ -6,12 +6,12 @@ Taught in :doc:`/book/datasets/real_world`.
 from __future__ import annotations
 
 import hashlib
+import operator
 import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,10 @@ def _item(index: Any, count: int, one: Callable[[int], Tensor], shape: tuple[int
         for i in sorted(order):
             result[order.index(i)] = one(i)
         return result
-    if not isinstance(index, Integral):
-        raise TypeError(f"an index must be a whole number or a slice, got {index!r}")
-    i = int(index)
+    try:
+        i = operator.index(index)
+    except TypeError:
+        raise TypeError(f"an index must be a whole number or a slice, got {index!r}") from None
     if not -count <= i < count:
         raise IndexError(f"index {i} is outside of a video of {count} frames")
     return one(i % count)

@@ -2,12 +2,14 @@
 
 import gzip
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from adlib.datasets import one_class
 from adlib.datasets._layouts import LAYOUTS, layout, layouts, present
 from adlib.datasets.catalogue import CATALOGUE
 from adlib.datasets.check import check
@@ -231,6 +233,33 @@ def test_files_of_mnist_in_another_folder_are_told(tmp_path):
     assert "must be named MNIST/raw" in check(folder, progress=False)[0].problems[0]
 
 
+# links and closed folders
+
+
+def test_a_set_is_told_once_however_many_links_lead_to_it(tmp_path):
+    place = write_mvtec(tmp_path)
+    (tmp_path / "again").symlink_to(tmp_path)
+    (tmp_path / "bottle").symlink_to(place)
+    assert len(check(tmp_path, progress=False)) == 1
+
+
+def test_a_closed_folder_beside_a_set_is_told_and_no_reason_to_stop(closed):
+    for name in ("normal", "abnormal"):
+        pictures(closed.parent / "set" / name, "{}.png", 2)
+    (report,) = check(closed.parent, progress=False)
+    assert report.problems == [] and report.skipped == [f"{closed}: a folder that may not be read"]
+    shutil.rmtree(closed.parent / "set")
+    with pytest.raises(ValueError, match=r"known layout.*holds closed, not to be read: .*closed"):
+        check(closed.parent)
+
+
+def test_what_broke_since_it_was_loaded_is_found(tmp_path):
+    folder = write_mnist(tmp_path)
+    one_class("mnist", 0, root=tmp_path)
+    (folder / "t10k-labels-idx1-ubyte.gz").unlink()
+    assert "t10k" in check(folder, progress=False)[0].problems[0]
+
+
 # arguments
 
 
@@ -238,12 +267,15 @@ def test_what_is_no_data_set_is_an_error(tmp_path):
     with pytest.raises(ValueError, match="which is not there"):
         check(tmp_path / "absent")
     (tmp_path / "file.txt").write_text("x")
-    with pytest.raises(ValueError, match=r"path must be the path of a folder, got .*, a file"):
+    with pytest.raises(ValueError, match=r"path must be the path of a folder, got .*: Not a directory"):
         check(tmp_path / "file.txt")
     with pytest.raises(ValueError, match=r"known layout.*holds file\.txt"):
         check(tmp_path)
     with pytest.raises(ValueError, match="path must be the path of a folder, got 3"):
         check(3)
+    for argument in ("read", "progress"):
+        with pytest.raises(ValueError, match=f"{argument} must be True or False, got 'no'"):
+            check(tmp_path, **{argument: "no"})
     with pytest.raises(ValueError, match="name must be one of digits"):
         present("mnistt")
 

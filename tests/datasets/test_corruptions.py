@@ -294,6 +294,7 @@ def test_a_generator_that_is_none(generator):
         ((GOOD * 255).byte(), "images must be a dense tensor of floats in .*, got torch.uint8"),
         (GOOD.to(torch.complex64), "images must be a dense tensor of floats"),
         (GOOD.to_sparse(), "images must be a dense tensor of floats in .*torch.sparse_coo"),
+        (GOOD.to("meta"), "images must be a dense tensor of floats in .*without values"),
         (GOOD[0], r"images must have shape \(N, 3, H, W\) or \(N, 1, H, W\), N at least 1, got \(3, 32, 32\)"),
         (GOOD[:, :2], r"got \(2, 2, 32, 32\)"),
         (GOOD.movedim(1, -1), r"got \(2, 32, 32, 3\)"),
@@ -310,3 +311,9 @@ def test_a_generator_that_is_none(generator):
 def test_pictures_that_are_refused(images, message):
     with pytest.raises(ValueError, match=message):
         imagenet_c(images, "contrast", 1)
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+def test_nested_pictures_are_refused():
+    with pytest.raises(ValueError, match=r"images must be a dense tensor of floats in .*nested"):
+        imagenet_c(torch.nested.nested_tensor([GOOD[0]]), "contrast", 1)

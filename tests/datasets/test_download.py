@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import socket
 import tarfile
 import threading
 import zipfile
@@ -239,6 +240,28 @@ def test_no_archive_writes_outside_the_data_folder(server, monkeypatch, tmp_path
     assert not [path for path in tmp_path.rglob("escaped") if root not in path.parents]
 
 
+def test_an_empty_folder_is_no_set(server, monkeypatch, tmp_path):
+    (tmp_path / "mvtec_anomaly_detection").mkdir()
+    server.offer(monkeypatch, "mvtec", {"mvtec_anomaly_detection.tar.xz": tar(MVTEC)})
+    download("mvtec", tmp_path, progress=False)
+    assert everything(tmp_path) == sorted(f"mvtec_anomaly_detection/{name}" for name in MVTEC)
+
+
+def test_an_answer_that_is_no_http_is_told(monkeypatch, tmp_path):
+    def talk(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\nhal")  # and no more
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=talk, args=(listener,), daemon=True).start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/btad.zip"
+        monkeypatch.setitem(REMOTE, "btad", (Remote(address, "0" * 64),))
+        with pytest.raises(RuntimeError, match=r"download of btad .* failed: .*what arrived is kept"):
+            download("btad", tmp_path, progress=False)
+
+
 # arguments
 
 
@@ -247,5 +270,9 @@ def test_a_set_nobody_may_fetch_tells_how_to_get_it(tmp_path):
         download("lag", tmp_path)
     with pytest.raises(ValueError, match=r"got 'mnistt'$"):
         download("mnistt", tmp_path)
+    with pytest.raises(ValueError, match=r"name must be one of mnist, .*; got \['mnist'\]"):
+        download(["mnist"], tmp_path)
+    with pytest.raises(ValueError, match="progress must be True or False, got 1"):
+        download("mnist", tmp_path, progress=1)
     with pytest.raises(ValueError, match="root must be the path of a folder, got 3"):
         download("mnist", 3)

@@ -288,6 +288,20 @@ def test_a_decompression_bomb_is_an_error_with_a_path(tmp_path, monkeypatch):
         read_picture(path)
 
 
+def test_no_file_can_have_another_program_started(tmp_path):
+    """Pillow would give PostScript to Ghostscript, whatever the name of the file."""
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+    assert Image.open(tmp_path / "a.png").format == "EPS"
+    with pytest.raises(ValueError, match="cannot be read as a picture: cannot identify"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_of_a_moving_picture_the_first_frame_is_read(tmp_path):
+    frames = [Image.new("L", (5, 4), grey) for grey in (50, 100, 200)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    same(read_picture(tmp_path / "a.gif", channels=1), np.full((1, 4, 5), 50 / 255))
+
+
 FORMATS = {"png": {}, "jpg": {"quality": 90}, "bmp": {}, "tif": {"compression": "tiff_lzw"}, "webp": {}, "ppm": {}}
 
 
@@ -358,6 +372,46 @@ def test_one_path_is_no_sequence_of_paths(tmp_path):
         MaskFiles([None], ["a.png", "b.png"])
 
 
+@pytest.mark.parametrize("path", [None, 3, True, b"a.png", [], {}, np.int64(3), ""])
+def test_what_is_no_path(path):
+    for read, what in ((read_picture, "picture"), (read_mask, "mask")):
+        with pytest.raises(ValueError, match=f"path must be the path of a {what}, got"):
+            read(path)
+    with pytest.raises(ValueError, match="every one of files must be the path of a file, got"):
+        PictureFiles(["a.png", path])
+    with pytest.raises(ValueError, match="every one of pictures must be the path of a file, got"):
+        MaskFiles([None], [path])
+    if path is not None:
+        with pytest.raises(ValueError, match="every one of files must be the path of a file, got"):
+            MaskFiles([path], ["a.png"])
+
+
+@pytest.mark.parametrize("files", [None, 3, True, b"a.png"])
+def test_what_is_no_sequence(files):
+    for make in (PictureFiles, lambda each: MaskFiles(each, []), lambda each: MaskFiles([], each)):
+        with pytest.raises(ValueError, match=r"(files|pictures) must be a sequence of paths( or None)?, got"):
+            make(files)
+
+
+def test_the_home_folder_is_followed(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    path = saved(tmp_path / "a.png", colours())
+    assert PictureFiles(["~/a.png"])[0].equal(read_picture(path)) and read_picture("~/a.png").equal(read_picture(path))
+    with pytest.raises(ValueError, match="no such home folder"):
+        read_picture("~nobody-of-this-name/a.png")
+    with pytest.raises(ValueError, match="cannot be read as a picture"):
+        read_picture(tmp_path / ("x" * 5000))
+
+
+def test_an_index_is_a_whole_number(tmp_path):
+    data = PictureFiles([saved(tmp_path / "a.png", colours())], size=4)
+    assert data[np.int64(0)].equal(data[torch.tensor(0)])
+    for index in (slice(1), "0", 0.0):
+        with pytest.raises(TypeError):
+            data[index]
+
+
 # masks
 
 
@@ -393,6 +447,9 @@ def test_traces_of_compression_are_not_anomalous(tmp_path):
     path = saved(tmp_path / "lossy.jpg", (squares * 255).astype(np.uint8), quality=75)
     assert (np.asarray(Image.open(path)) > 0).mean() > squares.mean() + 0.05
     np.testing.assert_array_equal(read_mask(path), squares)
+    both = [Image.fromarray((squares * 255).astype(np.uint8))] * 2
+    both[0].save(tmp_path / "phone.jpg", "MPO", save_all=True, append_images=both[1:], quality=75)
+    np.testing.assert_array_equal(read_mask(tmp_path / "phone.jpg"), squares)
 
 
 @settings(max_examples=40, deadline=None)

@@ -61,3 +61,16 @@ def test_of_two_processes_the_quicker_one_wins(tmp_path):
 
     assert generate(tmp_path / "set", {"seed": 0}, overtaken, "About.").is_dir()
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_link_to_an_empty_folder_is_followed(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "set").symlink_to(tmp_path / "disk", target_is_directory=True)
+    assert generate(tmp_path / "set", {"seed": 0}, fill, "About.") == tmp_path / "disk"
+    assert (tmp_path / "set" / "train" / "000.png").is_file() and (tmp_path / "set").is_symlink()
+
+
+def test_a_place_that_cannot_be_written_to_is_told(closed):
+    (closed.parent / "fixed").mkdir(0o555)
+    with pytest.raises(ValueError, match=r"fixed cannot be written to: Permission denied; name another root"):
+        generate(closed.parent / "fixed" / "set", {"seed": 0}, refuse, "About.")

@@ -164,3 +164,9 @@ def test_bad_arguments(tmp_path, share):
         lag(root=3)
     with pytest.raises(FileNotFoundError, match="found: no such folder"):
         lag(root=tmp_path / "none")
+
+
+def test_attention_maps_are_those_of_picture_files():
+    for value in (None, [], "a.jpg"):
+        with pytest.raises(ValueError, match=r"pictures must be PictureFiles, such as lag\(\)\.test, got"):
+            attention_maps(value)

@@ -499,6 +499,16 @@ def test_weak_edges_stay_where_strong_ones_touch_them():
     assert not canny(ramp[None, None], high=10)[0, 0].any()
 
 
+@pytest.mark.parametrize("name", [*RELEASED, "identity"])
+def test_the_order_of_pixels_in_memory_does_not_matter(name):
+    expected = mnist_c(DIGITS, name, generator=seeded())
+    turned = DIGITS.mT.contiguous().mT
+    for pictures in (turned, DIGITS.contiguous(memory_format=torch.channels_last), DIGITS.clone().requires_grad_()):
+        result = mnist_c(pictures, name, generator=seeded())
+        torch.testing.assert_close(result, expected, rtol=0, atol=1e-6)
+        assert result.is_contiguous() and not result.requires_grad
+
+
 # bad input
 
 
@@ -525,6 +535,11 @@ def test_no_severity_where_there_is_none(name):
     [
         (np.zeros((1, 1, 28, 28)), "a torch.Tensor, got ndarray"),
         (torch.zeros(1, 1, 28, 28, dtype=torch.uint8), "dense tensor of floats in .0, 1., got torch.uint8"),
+        (torch.zeros(1, 1, 28, 28, dtype=torch.float8_e5m2), "dense tensor of floats in .0, 1., got torch.float8"),
+        (
+            torch.zeros(1, 1, 28, 28, device="meta"),
+            "dense tensor .* got torch.float32, without values",
+        ),
         (torch.zeros(1, 28, 28), r"shape \(N, 1, H, W\), N at least 1, got \(1, 28, 28\)"),
         (torch.zeros(1, 3, 28, 28), r"shape \(N, 1, H, W\), N at least 1, got \(1, 3, 28, 28\)"),
         (torch.zeros(0, 1, 28, 28), r"N at least 1, got \(0, 1, 28, 28\)"),

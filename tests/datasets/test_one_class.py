@@ -385,6 +385,16 @@ def test_imagenet_pictures_are_sorted_and_strays_passed_over(imagenet):
     ]  # by characters, capitals first
 
 
+def test_links_that_lead_back_up_are_followed_once(imagenet):
+    before = one_class("imagenet", "acorn", root=imagenet).test.files
+    for name in ("again", "and_again"):
+        (imagenet / "one_class_test/acorn" / name).symlink_to(imagenet / "one_class_test", target_is_directory=True)
+    after = one_class("imagenet", "acorn", root=imagenet)
+    inside = [path for path in after.test.files if not {"again", "and_again"} & set(path.parts)]
+    assert tuple(inside) == before
+    assert len(after.test) < 100  # each of two links to a folder above would give 2^40 paths
+
+
 def test_imagenet_size_is_224_unless_given(imagenet):
     assert one_class("imagenet", 0, root=imagenet).train[0].shape == (3, 224, 224)
 

@@ -218,6 +218,14 @@ def test_previous_keeps_frames_and_labels_in_step(tmp_path):
         Video("a", files, on_corrupt="previous", size=8)[0]
 
 
+@pytest.mark.filterwarnings("ignore:.*The frame before it is shown:UserWarning")
+def test_previous_goes_back_as_far_as_it_takes(tmp_path):
+    (first,) = write_pictures(tmp_path, numbered(1))
+    empty = tmp_path / "empty.png"
+    empty.touch()
+    same(Video("a", [first] + [empty] * 1200, on_corrupt="previous")[1200], tensor(numbered(1))[0])
+
+
 def test_a_missing_picture_is_never_replaced(tmp_path):
     files = write_pictures(tmp_path, numbered(3))
     files[1].unlink()
@@ -385,6 +393,19 @@ def test_a_missing_movie_and_one_without_pictures(tmp_path):
         container.mux(stream.encode())
     with pytest.raises(ValueError, match=r"c\.avi holds no video stream"):
         len(Video("c", tmp_path / "c.avi"))
+
+
+@needs_av
+def test_an_unknown_codec_is_told(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        container.mux(stream.encode())
+    content = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(content.replace(b"mp4v", b"zzzz").replace(b"esds", b"zzzz"))
+    with pytest.raises(ValueError, match=r"a\.mp4 is encoded in a way that PyAV cannot decode: .* extract its frames"):
+        len(Video("a", tmp_path / "a.mp4"))
 
 
 @needs_av
@@ -578,3 +599,27 @@ def test_nothing_is_printed_that_floods_a_notebook(tmp_path):
     video = Video("a", write_pictures(tmp_path / "a", numbered(3)))
     assert repr(video) == f"Video('a', {tmp_path / 'a'})"
     assert repr(VideoData("x", (video,) * 50, (video,) * 50)) == "VideoData(name='x')"
+
+
+@pytest.mark.parametrize("value", [3, "a", (3,), (3, 0), (3, True), (3, 4.0), [3, 4, 5]])
+def test_sizes_of_masks_are_height_and_width(tmp_path, value):
+    for sizes, name in (((value,), "native"), (((8, 8), value), "size")):
+        with pytest.raises(ValueError, match=rf"{name} must be (\(height, width\) in|an integer of at least 1)"):
+            VideoMasks([tmp_path / "a.png"], *sizes)
+
+
+def test_arguments_of_another_type(tmp_path):
+    files = write_pictures(tmp_path, numbered(3))
+    for name in (None, 3, b"a"):
+        with pytest.raises(ValueError, match="name must be a text, got"):
+            Video(name, files)
+    for frames in (None, 3, [3], [None]):
+        with pytest.raises(ValueError, match=r"frames must be (a sequence of paths|the path of a file), got"):
+            Video("a", frames)
+        if frames is not None:
+            with pytest.raises(ValueError, match=r"masks must be (a sequence of paths|the path of a file), got"):
+                Video("a", files, masks=frames)
+    for channels in (1.0, True, torch.tensor(3)):
+        with pytest.raises(ValueError, match="channels must be 1 or 3, got"):
+            Video("a", files, channels=channels)
+    same(Video("a", files)[torch.tensor(1)], tensor(numbered(3))[1])
