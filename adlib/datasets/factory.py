@@ -120,8 +120,7 @@ def make_factory(
     size, seed = _size(size), _checks.seed(seed)
     counts = {"train": train, "good": good, "defective": defective}
     counts = {name: _checks.integer(name, count, 1) for name, count in counts.items()}
-    if not isinstance(progress, bool):
-        raise ValueError(f"progress must be True or False, got {progress!r}")
+    _checks.boolean(progress=progress)
 
     folder = data_folder(root) / "factory"
     for category in names:

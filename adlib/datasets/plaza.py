@@ -119,8 +119,7 @@ def make_plaza(
     """
     train, test = _checks.integer("train", train, 1), _checks.integer("test", test, 1)
     frames, sides, seed = _checks.integer("frames", frames, 20), _size(size), _checks.seed(seed)
-    if not isinstance(progress, bool):
-        raise ValueError(f"progress must be True or False, got {progress!r}")
+    _checks.boolean(progress=progress)
     jobs = [("training", 0, index) for index in range(train)] + [("testing", 1, index) for index in range(test)]
 
     def build(folder: Path) -> None:

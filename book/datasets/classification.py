@@ -209,10 +209,10 @@ auroc = np.array(
     ]
 )
 plots.table(
-    ["detector", *(str(k) for k in range(10)), "mean"],
+    ["normal digit", *detectors],
     [
-        [name, *row, row.mean()]
-        for name, row in zip(detectors, auroc, strict=True)
+        *([str(k), *column] for k, column in enumerate(auroc.T)),
+        ["**mean**", *auroc.mean(1)],
     ],
     digits=2,
 )

@@ -1341,7 +1341,7 @@ display_quiz(
                 {
                     "answer": "Nothing, the test frames were never trained on",
                     "correct": False,
-                    "feedback": "Their neighbours were, a tenth of a second away.",
+                    "feedback": "Their neighbours were, a fraction of a second away.",
                 },
                 {
                     "answer": "Draw another fifth with another seed",
