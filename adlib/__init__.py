@@ -1,8 +1,9 @@
 """adlib: visual anomaly detection and segmentation, the library of the course."""
 
 from adlib import datasets, metrics, plots
+from adlib.classification.deep_svdd import DeepSVDD
 from adlib.classification.svdd import SVDD
 from adlib.classification.svm import SoftMarginSVM
 from adlib.detector import load_detector
 
-__all__ = ["SVDD", "SoftMarginSVM", "datasets", "load_detector", "metrics", "plots"]
+__all__ = ["SVDD", "DeepSVDD", "SoftMarginSVM", "datasets", "load_detector", "metrics", "plots"]

@@ -22,19 +22,29 @@ def main() -> None:
 
 @app.command()
 def benchmark(
-    method: Annotated[str, typer.Argument(help="the method: svdd")],
+    method: Annotated[str, typer.Argument(help="the method: svdd or deep_svdd")],
     dataset: Annotated[str, typer.Argument(help="the data set: digits, mnist, fashion_mnist or cifar10")],
     seeds: Annotated[int, typer.Option(help="how many seeds, from 0 on", min=1)] = 1,
+    variant: Annotated[list[str] | None, typer.Option(help="only this variant; may be given again")] = None,
+    category: Annotated[list[str] | None, typer.Option(help="only this category; may be given again")] = None,
     root: Annotated[Path | None, typer.Option(help="folder of the data; else ADLIB_DATA, else data/cache")] = None,
     out: Annotated[
         Path | None, typer.Option(help="folder of the records; else data/results, or results where adlib is installed")
     ] = None,
 ) -> None:
-    """Measure a method on every class of a data set and keep the record. What is measured already is not repeated."""
+    """Measure a method on the classes of a data set and keep the record. What is measured already is not repeated."""
     try:
-        records = run_benchmark(method, dataset, seeds=range(seeds), root=root, out=out)
+        records = run_benchmark(
+            method,
+            dataset,
+            seeds=range(seeds),
+            variants=variant or (),
+            categories=category or (),
+            root=root,
+            out=out,
+        )
     except (ValueError, FileNotFoundError) as error:
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
-    for variant in dict.fromkeys(record["variant"] for record in records):
-        typer.echo(f"{mean_metric(records, variant):.4f}  mean AUROC, {variant}")
+    for name in dict.fromkeys(record["variant"] for record in records):
+        typer.echo(f"{mean_metric(records, name):.4f}  mean AUROC, {name}")

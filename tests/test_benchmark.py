@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from adlib import SVDD, benchmark
+from adlib import SVDD, DeepSVDD, benchmark
+from adlib.classification import deep_svdd
+from adlib.classification.deep_svdd import DeepSVDDConfig
 from adlib.cli import app
 from adlib.datasets import one_class
 from adlib.metrics import auroc
@@ -64,8 +66,51 @@ def test_only_variants_that_draw_are_repeated(monkeypatch, tmp_path):
     monkeypatch.setattr(benchmark, "METHODS", {"svdd": {"fixed": measure("fixed"), "drawn": measure("drawn")}})
     monkeypatch.setattr(benchmark, "DRAWING", {"drawn"})
     records = benchmark.benchmark("svdd", "digits", seeds=(s for s in range(2)), out=tmp_path, progress=False)
-    assert measured == [("fixed", 0), ("drawn", 0), ("drawn", 1)] * 10
+    assert measured == [("fixed", 0), ("drawn", 0)] * 10 + [("drawn", 1)] * 10
     assert {r["command"] for r in records} == {"python -m adlib benchmark svdd digits --seeds 2"}
+
+
+def test_only_what_is_asked_for_is_measured(monkeypatch, tmp_path):
+    measure = lambda data, seed: {"metrics": {"auroc": 0.5}}  # noqa: E731
+    monkeypatch.setattr(benchmark, "METHODS", {"svdd": {"a": measure, "b": measure}})
+    benchmark.benchmark("svdd", "digits", variants=["b"], categories=["3", "7"], out=tmp_path, progress=False)
+    runner = CliRunner()
+    assert not runner.invoke(app, ["benchmark", "svdd", "digits", "--category", "7", "--out", str(tmp_path)]).exit_code
+    records = benchmark.load_results("svdd", "digits", tmp_path)
+    assert [(r["variant"], r["category"]) for r in records] == [("a", "7"), ("b", "3"), ("b", "7")]
+
+
+def test_two_processes_may_write_to_one_file(monkeypatch, tmp_path):
+    """While one measures, another adds a record: both are kept."""
+
+    def measure(data, seed):
+        if data.normal == 0:
+            benchmark.benchmark("svdd", "digits", variants=["b"], categories=["5"], out=tmp_path, progress=False)
+        return {"metrics": {"auroc": 0.5}}
+
+    monkeypatch.setattr(benchmark, "METHODS", {"svdd": {"a": measure, "b": measure}})
+    benchmark.benchmark("svdd", "digits", variants=["a"], categories=["0", "1"], out=tmp_path, progress=False)
+    records = benchmark.load_results("svdd", "digits", tmp_path)
+    assert [(r["variant"], r["category"]) for r in records] == [("a", "0"), ("a", "1"), ("b", "5")]
+
+
+def test_one_autoencoder_serves_both_objectives(monkeypatch):
+    """The second variant has the scores of a detector that trained its own, and its seconds count the shared part."""
+    data = one_class("digits", 3)
+    short = {"pretrain_epochs": 3, "epochs": 2, "pretrain_drop": 2, "drop": 1, "warm_up": 1}
+    first, second = DeepSVDDConfig(**short), DeepSVDDConfig(objective="soft-boundary", **short)
+    trained = []
+    real = deep_svdd.train
+    monkeypatch.setattr(deep_svdd, "train", lambda *a, **k: trained.append(k["label"]) or real(*a, **k))
+    benchmark._deep_svdd(first)(data, 0)
+    record = benchmark._deep_svdd(second)(data, 0)
+    assert trained == ["autoencoder", "sphere", "sphere"]
+    alone = DeepSVDD(second, seed=0).fit(data.train, progress=False)
+    expected = auroc(data.test_labels, alone.anomaly_score(data.test))
+    assert record["metrics"]["auroc"] == pytest.approx(expected, abs=1e-9)
+    assert record["seconds_fit"] > benchmark._SharedAutoencoder._last[2] > 0
+    benchmark._deep_svdd(second)(data, 1)  # another seed starts from another one
+    assert trained.count("autoencoder") == 3
 
 
 def test_a_changed_package_is_marked(monkeypatch):
@@ -112,10 +157,12 @@ def test_the_committed_records_are_whole_and_reach_the_aim():
     }
 
 
-def test_mistakes_get_one_line(tmp_path):
+def test_mistakes_get_one_line(fast, tmp_path):
     runner = CliRunner()
     for arguments, message in [
         (["magic", "digits"], "method must be one of ('svdd',), got 'magic'"),
+        (["svdd", "digits", "--variant", "x"], "variants must be among ('gamma=scale, nu=0.1',), got 'x'"),
+        (["svdd", "digits", "--category", "10"], "categories must be among ('0', '1',"),
         (["svdd", "cats"], "dataset must be one of ('digits', 'mnist', 'fashion_mnist', 'cifar10'), got 'cats'"),
         (["svdd", "imagenet"], "got 'imagenet'"),
         (["svdd", "mnist", "--root", str(tmp_path)], "mnist"),
