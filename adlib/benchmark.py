@@ -274,6 +274,7 @@ DEEP = {
     "paper recipe, soft-boundary": DeepSVDDConfig(objective="soft-boundary"),
     "quick, one-class": DeepSVDDConfig.quick(),
     "quick, soft-boundary": DeepSVDDConfig.quick(objective="soft-boundary"),
+    "quick, ten networks": DeepSVDDConfig.quick(networks=10, epochs=12, drop=9),
 }
 DRAWING = {LEAKS, *DEEP}  # variants in which chance has a part
 

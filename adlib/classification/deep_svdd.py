@@ -58,7 +58,7 @@ class DeepSVDDConfig:
     @classmethod
     def quick(cls, **changes: Any) -> DeepSVDDConfig:
         """For two CPU cores: no autoencoder, a hundredfold learning rate, few epochs. changes: fields to set."""
-        return cls(**{"pretrain_epochs": 0, "epochs": 40, "drop": 40, "warm_up": 2, "learning_rate": 1e-2} | changes)
+        return cls(**{"pretrain_epochs": 0, "epochs": 40, "drop": 30, "warm_up": 2, "learning_rate": 1e-2} | changes)
 
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
@@ -200,15 +200,17 @@ class DeepSVDD(Detector):
 
     def _fit(self, normal: Pictures, *, checkpoint: Path | None, progress: bool) -> None:
         shape = shape_of(normal)
-        raw = torch.cat(list(batches(normal, self.batch_size, name="normal", shape=shape))).float()
-        if len(raw) < 2:
-            raise ValueError(f"normal must hold at least 2 pictures, got {len(raw)}")
-        if (raw == raw[0]).all():
-            raise ValueError(f"normal must hold pictures that differ, got {len(raw)} times the same one")
-        images = contrast_normalised(raw) if self.config.contrast else raw
-        self.low_, self.high_ = images.min().item(), images.max().item()
+        parts = [
+            self._contrast(batch.float()) for batch in batches(normal, self.batch_size, name="normal", shape=shape)
+        ]
+        images = torch.cat(parts)
+        if len(images) < 2:
+            raise ValueError(f"normal must hold at least 2 pictures, got {len(images)}")
+        self.low_, self.high_ = (bound.item() for bound in images.aminmax())
         if self.low_ == self.high_:
             raise ValueError("normal must hold pictures with some contrast, got only constant ones")
+        if (images == images[0]).all():
+            raise ValueError(f"normal must hold pictures that differ, got {len(images)} times the same one")
         images = self._scaled(images)
 
         self.spheres_: list[_Sphere] = []
@@ -306,6 +308,9 @@ class DeepSVDD(Detector):
         self.history_.append(history)
         sphere.eval()
 
+    def _contrast(self, images: Tensor) -> Tensor:
+        return contrast_normalised(images) if self.config.contrast else images
+
     def _scaled(self, images: Tensor) -> Tensor:
         return (images - self.low_) / (self.high_ - self.low_)
 
@@ -332,7 +337,7 @@ class DeepSVDD(Detector):
             )
 
     def _score(self, images: Tensor) -> Tensor:
-        images = self._scaled(contrast_normalised(images.float()) if self.config.contrast else images.float())
+        images = self._scaled(self._contrast(images.float()))
         return torch.stack([sphere(images) - sphere.radius.square() for sphere in self.spheres_]).mean(0)
 
     def _get_state(self) -> dict[str, Any]:

@@ -504,7 +504,7 @@ def test_bad_settings_are_named(changes, message):
     ("normal", "message"),
     [
         (torch.rand(1, 1, 12, 12), "normal must hold at least 2 pictures, got 1"),
-        (torch.full((5, 1, 12, 12), 0.5), "normal must hold pictures that differ, got 5 times the same one"),
+        (torch.full((5, 1, 12, 12), 0.5), "normal must hold pictures with some contrast, got only constant ones"),
         (torch.rand(1, 1, 12, 12).repeat(4, 1, 1, 1), "normal must hold pictures that differ, got 4 times the same"),
         (torch.linspace(0, 1, 5).reshape(5, 1, 1, 1).expand(5, 1, 12, 12), "normal must hold pictures with some contr"),
         (torch.rand(5, 1, 7, 12), "normal must be at least 8 x 8 pixels"),
