@@ -5,5 +5,6 @@ from adlib.classification.deep_svdd import DeepSVDD
 from adlib.classification.svdd import SVDD
 from adlib.classification.svm import SoftMarginSVM
 from adlib.detector import load_detector
+from adlib.reconstruction.anogan import AnoGAN
 
-__all__ = ["SVDD", "DeepSVDD", "SoftMarginSVM", "datasets", "load_detector", "metrics", "plots"]
+__all__ = ["SVDD", "AnoGAN", "DeepSVDD", "SoftMarginSVM", "datasets", "load_detector", "metrics", "plots"]

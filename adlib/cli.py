@@ -22,8 +22,8 @@ def main() -> None:
 
 @app.command()
 def benchmark(
-    method: Annotated[str, typer.Argument(help="the method: svdd or deep_svdd")],
-    dataset: Annotated[str, typer.Argument(help="the data set: digits, mnist, fashion_mnist or cifar10")],
+    method: Annotated[str, typer.Argument(help="the method: svdd, deep_svdd or anogan")],
+    dataset: Annotated[str, typer.Argument(help="the data set: digits, mnist, fashion_mnist, cifar10 or bottle")],
     seeds: Annotated[int, typer.Option(help="how many seeds, from 0 on", min=1)] = 1,
     variant: Annotated[list[str] | None, typer.Option(help="only this variant; may be given again")] = None,
     category: Annotated[list[str] | None, typer.Option(help="only this category; may be given again")] = None,

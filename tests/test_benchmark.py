@@ -1,18 +1,25 @@
 """The record: what stands in it, that nothing is measured twice or lost, and that a user's mistake gets one line."""
 
+import dataclasses
 import json
+import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
-from adlib import SVDD, DeepSVDD, benchmark
+from adlib import SVDD, AnoGAN, DeepSVDD, _measures, benchmark
 from adlib.classification import deep_svdd
 from adlib.classification.deep_svdd import DeepSVDDConfig
 from adlib.cli import app
 from adlib.datasets import one_class
 from adlib.metrics import auroc
+from adlib.reconstruction.anogan import AnoGANConfig
+
+REAL = Path(os.environ.get("ADLIB_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 KEYS = {
     "method", "variant", "dataset", "category", "seed", "metrics", "seconds_fit", "seconds_score", "config", "command",
@@ -102,15 +109,37 @@ def test_one_autoencoder_serves_both_objectives(monkeypatch):
     trained = []
     real = deep_svdd.train
     monkeypatch.setattr(deep_svdd, "train", lambda *a, **k: trained.append(k["label"]) or real(*a, **k))
-    benchmark._deep_svdd(first)(data, 0)
-    record = benchmark._deep_svdd(second)(data, 0)
+    _measures._deep_svdd(first)(data, 0)
+    record = _measures._deep_svdd(second)(data, 0)
     assert trained == ["autoencoder", "sphere", "sphere"]
     alone = DeepSVDD(second, seed=0).fit(data.train, progress=False)
     expected = auroc(data.test_labels, alone.anomaly_score(data.test))
     assert record["metrics"]["auroc"] == pytest.approx(expected, abs=1e-9)
-    assert record["seconds_fit"] > benchmark._SharedAutoencoder._last[2] > 0
-    benchmark._deep_svdd(second)(data, 1)  # another seed starts from another one
+    assert record["seconds_fit"] > _measures._SharedAutoencoder._last[2] > 0
+    _measures._deep_svdd(second)(data, 1)  # another seed starts from another one
     assert trained.count("autoencoder") == 3
+
+
+def test_one_gan_serves_search_and_encoder(monkeypatch, tmp_path):
+    """The encoder variant goes on from the GAN of the search, to the scores of a detector that trained its own."""
+    quick = {"latent": 8, "width": 4, "epochs": 2, "batch_size": 32, "steps": 3, "encoder_epochs": 1}
+    search, encoder = AnoGANConfig(**quick), AnoGANConfig(search="encoder", **quick)
+    data = one_class("digits", 3)
+    large = lambda x: torch.nn.functional.interpolate(x, 28)  # noqa: E731
+    data = dataclasses.replace(data, train=large(data.train), test=large(data.test))
+    first, second = (_measures._anogan(config)(data, 0) for config in (search, encoder))
+    alone = AnoGAN(encoder, seed=0, device="cpu").fit(data.train, progress=False)
+    expected = auroc(data.test_labels, alone.anomaly_score(data.test))
+    assert second["metrics"]["auroc"] == pytest.approx(expected, abs=1e-9)
+    assert first["metrics"].keys() == second["metrics"].keys() and second["seconds_fit"] > first["seconds_fit"] / 2
+
+
+@pytest.mark.skipif(not (REAL / "mvtec_ad_256").is_dir(), reason="the bottles of MVTec AD are not in ADLIB_DATA")
+def test_bottles_have_a_figure_for_pixels(monkeypatch, tmp_path):
+    config = AnoGANConfig(latent=8, width=4, epochs=1, steps=1)
+    monkeypatch.setattr(benchmark, "METHODS", {"anogan": {"short": _measures._anogan(config)}})
+    (record,) = benchmark.benchmark("anogan", "bottle", root=REAL, out=tmp_path, progress=False)
+    assert {"auroc", "pixel_auroc", "aupro"} <= set(record["metrics"]) and record["category"] == "bottle"
 
 
 def test_a_changed_package_is_marked(monkeypatch):
@@ -143,7 +172,7 @@ def test_an_interruption_keeps_what_was_measured(monkeypatch, tmp_path):
 
 def test_the_leaking_protocol_judges_on_other_pictures_than_it_tunes_on():
     data = one_class("digits", 2)
-    record = benchmark.METHODS["svdd"][benchmark.LEAKS](data, 0)
+    record = benchmark.METHODS["svdd"][_measures.LEAKS](data, 0)
     assert record["config"]["test"] == len(data.test) - len(data.test) // 10
     assert np.log2(record["config"]["gamma"]) in range(-10, 0)
 
@@ -163,7 +192,10 @@ def test_mistakes_get_one_line(fast, tmp_path):
         (["magic", "digits"], "method must be one of ('svdd',), got 'magic'"),
         (["svdd", "digits", "--variant", "x"], "variants must be among ('gamma=scale, nu=0.1',), got 'x'"),
         (["svdd", "digits", "--category", "10"], "categories must be among ('0', '1',"),
-        (["svdd", "cats"], "dataset must be one of ('digits', 'mnist', 'fashion_mnist', 'cifar10'), got 'cats'"),
+        (
+            ["svdd", "cats"],
+            "dataset must be one of ('digits', 'mnist', 'fashion_mnist', 'cifar10', 'bottle')",
+        ),
         (["svdd", "imagenet"], "got 'imagenet'"),
         (["svdd", "mnist", "--root", str(tmp_path)], "mnist"),
     ]:
