@@ -186,6 +186,20 @@ def test_the_committed_records_are_whole_and_reach_the_aim():
     }
 
 
+def test_the_records_of_deep_svdd_are_whole_and_reach_the_aim():
+    records = benchmark.load_results("deep_svdd", "mnist")
+    assert all(set(r) == KEYS for r in records) and not any("dirty" in r["commit"] for r in records)
+    for variant in _measures.DEEP:
+        chosen = [r for r in records if r["variant"] == variant]
+        seeds = {r["seed"] for r in chosen}
+        assert {(r["category"], r["seed"]) for r in chosen} == {(str(k), s) for k in range(10) for s in seeds}
+        assert len(seeds) == 3 or "paper" in variant
+    assert benchmark.mean_metric(records, "quick, ten networks") >= 0.95
+    ten = [r for r in records if r["variant"] == "quick, ten networks"]
+    # one after another on two cores, each of which trained one network at a time
+    assert max(sum(r["seconds_fit"] for r in ten if r["seed"] == s) for s in range(3)) / 2 < 600
+
+
 def test_mistakes_get_one_line(fast, tmp_path):
     runner = CliRunner()
     for arguments, message in [

@@ -27,7 +27,7 @@ COLLAPSED = 1e-4  # relative spread of the features at which float32 has three d
 
 
 class CollapseWarning(UserWarning):
-    """The features of all normal pictures are the same point, or so near it that scores are rounding errors."""
+    """The features of all normal pictures are one point, or so near it that their scores are rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ class DeepSVDDConfig:
     drop: int = 50  # epochs after which the learning rate is a tenth; PyTorch code
     pretrain_epochs: int = 150  # of the autoencoder, 0 for none; PyTorch code
     pretrain_drop: int = 50  # as drop, for the autoencoder
-    learning_rate: float = 1e-4  # of Adam, in both; paper
+    learning_rate: float = 1e-4  # of Adam; paper
+    pretrain_learning_rate: float = 1e-4  # of Adam for the autoencoder; paper
     batch_size: int = 200  # pictures; paper
     weight_decay: float = 0.5e-6  # see above; PyTorch code
     pretrain_weight_decay: float = 0.5e-3  # of the autoencoder; PyTorch code
@@ -66,7 +67,7 @@ class DeepSVDDConfig:
         if self.radius not in RADII:
             raise ValueError(f"radius must be one of {RADII}, got {self.radius!r}")
         _checks.number("nu", self.nu, "a number in (0, 1]", 0, 1, ends=False)
-        _checks.positive(learning_rate=self.learning_rate)
+        _checks.positive(learning_rate=self.learning_rate, pretrain_learning_rate=self.pretrain_learning_rate)
         for name in ("weight_decay", "pretrain_weight_decay"):
             _checks.number(name, getattr(self, name), "a number of at least 0", 0)
         for name, least in (("epochs", 1), ("drop", 1), ("pretrain_drop", 1), ("batch_size", 1), ("networks", 1)):
@@ -138,9 +139,10 @@ def best_radius(distance: Tensor, nu: float) -> Tensor:
 def centre_of(features: Tensor, least: float = 0.1) -> Tensor:
     """The mean feature, with no coordinate nearer to 0 than ``least``, its sign kept and an exact 0 moved too.
 
-    A unit whose target is 0 is matched by weights 0, the first step to a collapse. features: (N, D), of the network
-    before it is trained on the sphere. Returns (D,). Source: Ruff et al., 2018, section 3.3; the authors' code leaves
-    an exact 0 where it is. Taught in :doc:`/book/classification/deep_svdd`.
+    A unit whose target is 0 is matched by weights 0, the first step to a collapse. Without pre-training the features
+    are those of random weights, all near 0, and nearly every coordinate comes from the rule. features: (N, D), of the
+    network before it is trained on the sphere. Returns (D,). Source: Ruff et al., 2018, section 3.3; the authors' code
+    leaves an exact 0 where it is. Taught in :doc:`/book/classification/deep_svdd`.
     """
     mean = features.mean(0)
     return torch.where(mean.abs() < least, torch.where(mean < 0, -least, least), mean)
@@ -190,7 +192,7 @@ class DeepSVDD(Detector):
     Learned: ``spheres_`` one network each with its ``centre`` (D,) and ``radius``, ``low_`` and ``high_`` of the
     scaling, ``history_`` one list of epochs a network, ``feature_spread_`` the smallest
     :func:`relative_spread` of the normal pictures, ``score_spread_`` the standard deviation of their scores. Warns with
-    :class:`CollapseWarning` where these say that the networks map everything to one point.
+    :class:`CollapseWarning` where they vanish.
 
     Pictures of 8 x 8 pixels or more. Raises ``ValueError`` for fewer than two normal pictures, for such as are all the
     same, and for constant ones. Source: Ruff et al., 2018. Taught in :doc:`/book/classification/deep_svdd`.
@@ -241,7 +243,7 @@ class DeepSVDD(Detector):
         config = self.config
         network = nn.Sequential(encoder, decoder).train()
         optimiser = torch.optim.Adam(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.pretrain_weight_decay
+            network.parameters(), lr=config.pretrain_learning_rate, weight_decay=config.pretrain_weight_decay
         )
         schedule = MultiStepLR(optimiser, [config.pretrain_drop])
 
@@ -330,8 +332,9 @@ class DeepSVDD(Detector):
         self.score_spread_ = scores.std().item()
         if not (self.feature_spread_ > COLLAPSED and self.score_spread_ > 0):
             warnings.warn(
-                f"collapsed: the features of the normal pictures spread over {self.feature_spread_:.2g} of the "
-                "centre's length, so scores are rounding errors; train for fewer epochs or with a lower learning rate",
+                f"the features of the normal pictures spread over only {self.feature_spread_:.2g} of the centre's "
+                "length: either the network maps every picture to one point, or it has learnt these few by heart. "
+                "Look at the scores of held-out pictures; train for fewer epochs, or with more pictures",
                 CollapseWarning,
                 stacklevel=4,
             )

@@ -219,7 +219,7 @@ def test_the_autoencoder_learns(monkeypatch):
         return histories[options["label"]]
 
     monkeypatch.setattr(deep_svdd, "train", spy)
-    fit(pretrain_epochs=40, pretrain_drop=40, learning_rate=1e-2)
+    fit(pretrain_epochs=40, pretrain_drop=40, pretrain_learning_rate=1e-2)
     history = [epoch["reconstruction"] for epoch in histories["autoencoder"]]
     # against the mean picture, the best constant answer: it has learnt the pictures, not their mean
     x = contrast_normalised(pictures(50))
@@ -485,6 +485,7 @@ def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path, monkeypatch, st
         ({"objective": "two-class"}, r"objective must be one of \('one-class', 'soft-boundary'\), got 'two-class'"),
         ({"radius": "step"}, r"radius must be one of \('batch', 'epoch'\), got 'step'"),
         ({"learning_rate": 0}, "learning_rate must be a number above 0, got 0"),
+        ({"pretrain_learning_rate": -1}, "pretrain_learning_rate must be a number above 0, got -1"),
         ({"weight_decay": -1}, "weight_decay must be a number of at least 0, got -1"),
         ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
         ({"pretrain_epochs": -1}, "pretrain_epochs must be an integer of at least 0, got -1"),
