@@ -191,8 +191,8 @@ class DeepSVDD(Detector):
 
     Learned: ``spheres_`` one network each with its ``centre`` (D,) and ``radius``, ``low_`` and ``high_`` of the
     scaling, ``history_`` one list of epochs a network, ``feature_spread_`` the smallest
-    :func:`relative_spread` of the normal pictures, ``score_spread_`` the standard deviation of their scores. Warns with
-    :class:`CollapseWarning` where they vanish.
+    :func:`~adlib.classification.deep_svdd.relative_spread` of the normal pictures, ``score_spread_`` the standard
+    deviation of their scores. Warns with :class:`~adlib.classification.deep_svdd.CollapseWarning` where they vanish.
 
     Pictures of 8 x 8 pixels or more. Raises ``ValueError`` for fewer than two normal pictures, for such as are all the
     same, and for constant ones. Source: Ruff et al., 2018. Taught in :doc:`/book/classification/deep_svdd`.
