@@ -20,7 +20,7 @@
 # Two networks play a game: one makes pictures, the other tells them from real ones. What the game is worth, why its two
 # losses look as they do, and which of the readings on its dials you may believe.
 #
-# *Time to read 40 min · time to run 35 s · needs: {doc}`/book/foundations/what_is_an_anomaly`, a network trained by
+# *Time to read 40 min · time to run 40 s · needs: {doc}`/book/foundations/what_is_an_anomaly`, a network trained by
 # gradient descent*
 #
 # You will be able to
@@ -163,8 +163,9 @@ fig.colorbar(tint, ax=axes[2], ticks=[0, 0.5, 1], shrink=0.75);
 # ## The game
 #
 # Real pictures $x$ have a density $p$. The latent vector $z$ is drawn from $\mathcal{N}(0, I)$, and $G(z)$ then has some
-# density $q$, which depends on the weights of $G$. $D(x) \in (0, 1)$ is the probability that $D$ gives to "$x$ is real".
-# The **value** of the game {cite:p}`goodfellow2014` is
+# density $q$, which depends on the weights of $G$. (On thin sets read $p$ and $q$ as densities against the mixture of the
+# two; nothing below changes.) $D(x) \in (0, 1)$ is the probability that $D$ gives to "$x$ is real". The **value** of the
+# game {cite:p}`goodfellow2014` is
 #
 # $$
 # V(D, G) = \mathrm{E}_x \log D(x) + \mathrm{E}_z \log \bigl( 1 - D(G(z)) \bigr) .
@@ -177,7 +178,7 @@ fig.colorbar(tint, ax=axes[2], ticks=[0, 0.5, 1], shrink=0.75);
 # $$ \min_G \max_D V(D, G) . $$ (gan-game)
 #
 # A network gives a **logit** $\ell(x)$, any real number, and $D(x) = \sigma(\ell(x)) = 1 / (1 + e^{-\ell(x)})$. So $-V$
-# is the cross entropy of a classifier with two classes. For $D$ there is nothing new here.
+# is twice the mean cross entropy of a classifier with two equally frequent classes. For $D$ there is nothing new here.
 #
 # ### The best discriminator
 #
@@ -320,8 +321,9 @@ plots.slider(
 
 # %% [markdown]
 # At shift 0 the discriminator is the flat line $\tfrac12$. As the two part it becomes a step. Look at the curve on the
-# right: beyond a shift of 6 it is level. There $\mathrm{JS} = \log 2$ whatever the shift, so a generator that is far off
-# is not told which way to go. That is not an accident at the edge of the theory. It is how every training begins.
+# right: beyond a shift of 6 it is all but level, within 0.005 of $\log 2$. There the value hardly tells a generator that
+# is far off which way to go. The discriminator would know: for a shift $s$, $\ell^*(x) = s^2/2 - s x$ has the slope $-s$
+# everywhere. It is the loss that loses it, and many a training begins like this.
 #
 # ## One half: the aim, and what it proves
 #
@@ -335,7 +337,9 @@ plots.slider(
 # \mathrm{E}_x D^*(x) + \mathrm{E}_z D^*(G(z)) = \int (p + q) \, \frac{p}{p + q} \, dx = \int p \, dx = 1 .
 # $$ (gan-mirror)
 #
-# So one dial is enough. A sum away from 1 tells you that $D$ is not at its best.
+# So for the best $D$ one dial is enough. A sum away from 1 tells you that $D$ is not at its best. A sum of 1 does not
+# tell you that it is. Add a constant to the logit: the slope of $V$ is $\mathrm{E}_x (1 - D) - \mathrm{E}_z D$. So any
+# $D$ whose last bias has settled has the sum 1, however weak it is.
 #
 # Why does one seldom see $\tfrac12$ with pictures?
 #
@@ -347,8 +351,9 @@ plots.slider(
 #   chase each other can go round in circles.
 #
 # And one half can be had cheaply. A $D$ that has not learnt yet says $\tfrac12$ to everything; so does a $D$ that is too
-# weak or too slow. One half is *necessary* for $p = q$ with the best $D$. It proves nothing about a $D$ that is not the
-# best one. {ref}`Below <gan-collapse>` is a run with perfect readings and a useless generator.
+# weak or too slow. With the *best* $D$, $\mathrm{E}_x D^*(x) = \tfrac12$ holds for $p = q$ and for nothing else. With any
+# other $D$ the reading proves nothing about $G$. {ref}`Below <gan-collapse>` is a run with perfect readings and a useless
+# generator.
 #
 # ## The non-saturating loss
 #
@@ -369,8 +374,8 @@ plots.slider(
 # \qquad \frac{\partial}{\partial \ell} \bigl( - \log D \bigr) = - (1 - D) .
 # $$ (gan-non-saturating)
 #
-# The sign is the same for every picture: raise the logit. The weight is another one, larger by the factor
-# $(1 - D)/D = e^{-\ell}$.
+# The sign is the same for every picture: raise the logit. The weight differs by the factor $(1 - D)/D = e^{-\ell}$:
+# larger where $D < \tfrac12$, smaller where $D > \tfrac12$.
 
 # %% mystnb={"image": {"alt": "Left: size of the gradient against D. For the minimax loss it rises from 0 to 1 with D, for the non-saturating loss it falls from 1 to 0; they cross at one half. Right: size of the least-squares gradient against the output of D, a V with its tip at 1."}} tags=["hide-input"]
 # Gradients of the generator's losses
@@ -757,8 +762,8 @@ print(f"last 25 epochs, D(x) above D(G(z)): {late[2] > late[3]}")
 
 # %% [markdown]
 # No meeting at $\tfrac12$. In the first epochs $D$ is sure of itself, and $G$'s loss is at its highest; that is where the
-# minimax loss would have sent next to nothing. Then $G$ finds strokes, and the two curves come together. Each stays on
-# its side of the line. They are each other's mirror image, as {eq}`gan-mirror` has it.
+# minimax loss would have sent next to nothing. Then $G$ finds strokes, and the two curves come together. On average
+# $D(x)$ stays above $D(G(z))$. That they mirror each other shows only that $D$'s last bias has settled.
 #
 # Is $D$ itself a detector, then? It has learnt what a real three looks like. Ask two trained pairs, with two seeds, about
 # threes that they never met and about other digits:
@@ -832,14 +837,15 @@ def run_ring(loss, epochs=200, **rates):
     frames, modes = {}, []
 
     def look(epoch):
-        if epoch % 5 == 4:
+        if epoch and epoch % 5 == 0:
             with torch.no_grad():
-                frames[4 * (epoch + 1)] = G(z_ring)
-            modes.append([4 * (epoch + 1), held(frames[4 * (epoch + 1)])])
+                frames[4 * epoch] = G(z_ring)
+            modes.append([4 * epoch, held(frames[4 * epoch])])
 
     rows = play(
         G, D, data, gan.LOSSES[loss], epochs=epochs, look=look, **rates
     )
+    look(epochs)  # and after the last one
     with torch.no_grad():
         return G, D, rows, np.array(modes), frames
 
@@ -887,8 +893,8 @@ print(f"slow D, D(G(z)) within 0.05 of 1/2: {abs(on_fake - 0.5) < 0.05}")
 
 # %% [markdown]
 # Read the last row again. $D(x)$ and $D(G(z))$ are at one half, the loss is at $\log 4 = 1.386$: the readings of the
-# perfect ending, better than those of the runs that work. And the generator makes a smear that crosses one or two modes
-# at a time.
+# perfect ending, better than those of the runs that work. And the generator makes a smear that crosses a few modes at
+# most.
 #
 # This is **mode collapse**: a mode is a place where the density has a peak, and most of them are lost. How does it come
 # about? $G$ is the faster player. It goes where $D$ finds things most real at the moment. By the time $D$ has noticed,
@@ -930,9 +936,9 @@ ax.legend(fontsize=9, loc="center right", bbox_to_anchor=(1, 0.66));
 
 
 # %% [markdown]
-# The choice of loss is not what decides here: all three cover the ring when the players are equally fast. The balance is
-# what decides. Nor does the minimax loss fail on this toy, in spite of its small gradients. Adam divides a gradient by its
-# own running size, which hides much of the difference.
+# In these five runs the loss did not decide: all three cover the ring when the players are equally fast. The balance did.
+# Nor does the minimax loss fail on this toy, in spite of its small gradients. Adam divides a gradient by its own running
+# size, so a factor common to all points cancels. The different weights of single points remain.
 #
 # ### What a lost mode does to a detector
 #
@@ -1167,8 +1173,10 @@ assert abs(strong / weak - np.exp(6)) < 1
 # derivatives of the logarithms cancel, and $\int \dot q \log \frac{2q}{p+q}$ is left. The difference is
 # $\int \dot q \log \frac{p+q}{2p} = -\int \dot q \log D^*$, with the factor 2 gone as a constant.
 #
-# For a lost mode $q = 0$ and the charge is nothing; $q$ is charged for what it makes where $p$ is small. And the second
-# term has the wrong sign: it pushes $q$ *away* from $p$. A reason, though no proof, that modes get lost.
+# For a lost mode $q = 0$ and the charge of the first term is nothing; $q$ is charged for what it makes where $p$ is
+# small. The second term alone would push $q$ away from $p$. The sum does not: it is $\int (p+q) \log \frac{p+q}{2p} \, dx
+# = 2\, \mathrm{KL}(m \,\|\, p)$, at least 0, and 0 only for $q = p$. But for a lost mode, where $m = p/2$, it charges $-p
+# \log 2$, less than nothing. A reason, though no proof, that modes get lost.
 
 # %%
 theta = torch.tensor([0.3, -0.5, 1.0], requires_grad=True)
@@ -1305,7 +1313,8 @@ display_quiz(
 # %% [markdown]
 # ## Summary
 #
-# 1. The game's value is minus the cross entropy of a classifier; the best one is $D^* = p/(p+q)$, a ratio of densities.
+# 1. The game's value is minus twice the cross entropy of a classifier; the best one is $D^* = p/(p+q)$, a ratio of
+#    densities.
 # 2. Against it the generator pays $2\,\mathrm{JS}(p, q) - \log 4$: least at $p = q$, and level where the two do not
 #    overlap.
 # 3. Minimax gradients fade as $D$ becomes sure, with $D$; the non-saturating ones have $1 - D$, least squares the

@@ -285,9 +285,10 @@ def test_centre_and_radius_are_never_trained():
 def test_a_fraction_nu_of_the_normal_pictures_lies_outside(radius, nu):
     normal = pictures(100)
     detector = fit(normal, objective="soft-boundary", radius=radius, nu=nu, epochs=6)
-    outside = (detector.anomaly_score(normal) > 1e-7).double().mean().item()
-    assert nu - 0.02 <= outside <= nu
-    assert detector.spheres_[0].radius > 0
+    radius_squared = detector.spheres_[0].radius.square()
+    # one picture lies on the sphere, and rounding puts it on either side
+    outside = (detector.anomaly_score(normal) > 1e-4 * radius_squared).double().mean().item()
+    assert nu - 0.02 <= outside <= nu and radius_squared > 0
 
 
 def test_the_soft_score_is_the_squared_distance_minus_the_squared_radius():
