@@ -768,8 +768,8 @@ print(
 # alarms; score after 60, and some anomalies slip under. Steps, step size and start belong to the threshold. Change one,
 # and calibrate again.
 #
-# The AUROC hardly minds, here: a longer search brings threes and others down alike. That is so because this generator
-# cannot make other digits. What if it can?
+# The AUROC does not fall, here: a longer search brings threes down at least as far as others. That is so because this
+# generator cannot make other digits. What if it can?
 #
 # ### A generator that can make the anomaly
 #

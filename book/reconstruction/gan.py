@@ -922,7 +922,7 @@ plots.slider(
     ),
 )
 
-# %% mystnb={"image": {"alt": "Number of modes held against steps for the five runs. The four with equal learning rates climb to seven or eight. The slow discriminator's stays between zero and three.", "width": "520px"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Number of modes held against steps for the five runs. The four with equal learning rates climb to seven or eight. The slow discriminator's stays at four or below.", "width": "520px"}} tags=["hide-input"]
 # Modes held over time
 fig, ax = plt.subplots(figsize=(5.6, 3))
 for (name, run), look, colour in zip(
