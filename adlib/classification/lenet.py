@@ -10,11 +10,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from adlib.classification._norm_pool import NormPool
+
 SMALLEST = 8  # pixels of the shorter side: below it no block fits
+EPS = 1e-4  # added to the variance of a batch; the authors' code
 
 
 def _batch_norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-4, affine=False)
+    return nn.BatchNorm2d(channels, eps=EPS, affine=False)
 
 
 def _sizes(height: int, width: int, blocks: int) -> list[tuple[int, int]]:
@@ -51,12 +54,7 @@ def encoder(shape: tuple[int, ...]) -> nn.Sequential:
     parts: list[nn.Module] = []
     for before, after in zip([channels, *widths], widths, strict=False):
         # The activation increases, so it may as well come after the maximum, on a quarter of the values.
-        parts += [
-            nn.Conv2d(before, after, 5, padding=2, bias=False),
-            _batch_norm(after),
-            nn.MaxPool2d(2),
-            nn.LeakyReLU(0.01),
-        ]
+        parts += [nn.Conv2d(before, after, 5, padding=2, bias=False), NormPool(after, EPS), nn.LeakyReLU(0.01)]
     height, width = _sizes(height, width, len(widths))[-1]
     parts += [nn.Flatten(), nn.Linear(widths[-1] * height * width, feature_count(shape), bias=False)]
     return _initialised(nn.Sequential(*parts), shape)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from adlib.classification._norm_pool import NormPool
 from adlib.classification.lenet import decoder, encoder, feature_count
 
 # Pictures, then the tensor after each block, then the features: as the authors' code has it
@@ -21,7 +22,7 @@ SHAPES = {
 def test_shapes_of_every_block(shape):
     network, found = encoder(shape), []
     for part in network:
-        if isinstance(part, nn.MaxPool2d | nn.Linear):
+        if isinstance(part, NormPool | nn.Linear):
             part.register_forward_hook(lambda part, before, after: found.append(tuple(after.shape[1:])))
     assert network(torch.rand(2, *shape)).shape == (2, feature_count(shape))
     assert found == SHAPES[shape]
@@ -56,28 +57,53 @@ def test_no_bias_no_learnt_scale_no_bounded_activation(shape):
             assert part.negative_slope == 0.01
 
 
-def test_equal_to_the_order_of_the_paper():
-    """Activation before pooling, as the paper draws it, gives the same features and gradients."""
+def in_parts(network):
+    """The network of PyTorch's own layers in the order of the paper: batch norm, activation, pooling."""
+    parts = []
+    for part in network:
+        if isinstance(part, NormPool):
+            parts += [nn.BatchNorm2d(part.num_features, eps=1e-4, affine=False), nn.LeakyReLU(0.01), nn.MaxPool2d(2)]
+        elif not isinstance(part, nn.LeakyReLU):
+            parts.append(part)
+    return nn.Sequential(*parts)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (1, 19, 30)])
+def test_equal_to_the_layers_of_the_paper(shape):
+    """Features, gradients and running statistics, when it learns and when it scores."""
     torch.manual_seed(0)
-    ours = encoder((1, 28, 28))
-    c1, b1, p1, a1, c2, b2, p2, a2, flat, linear = ours
-    paper = nn.Sequential(c1, b1, a1, p1, c2, b2, a2, p2, flat, linear)
-    images = torch.rand(20, 1, 28, 28)
+    ours = encoder(shape).double()
+    paper = in_parts(ours).double()
+    images = torch.rand(20, *shape, dtype=torch.float64)
     gradients = []
     for network in (ours, paper):
         network.zero_grad()
         features = network(images)
         features.square().sum().backward()
+        network(images.square())
         gradients.append([features.detach(), *(p.grad.clone() for p in network.parameters())])
     torch.testing.assert_close(gradients[0], gradients[1])
+    for mine, theirs in zip(ours.buffers(), paper.buffers(), strict=True):
+        if mine.ndim:  # else the number of batches, which nothing reads
+            torch.testing.assert_close(mine, theirs)
+    torch.testing.assert_close(ours.eval()(images), paper.eval()(images))
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [(4, 4), (5, 7)])
+def test_gradient_of_the_layer_that_normalises_and_pools(memory_format, size):
+    torch.manual_seed(0)
+    layer = NormPool(3, 1e-4).double()
+    x = torch.rand(2, 3, *size, dtype=torch.float64).to(memory_format=memory_format).requires_grad_()
+    assert torch.autograd.gradcheck(layer, x)
 
 
 def test_xavier_but_for_the_mnist_network():
     torch.manual_seed(0)
-    weight = encoder((3, 32, 32))[4].weight.detach()  # 64 kernels of 32 x 5 x 5
+    weight = encoder((3, 32, 32))[3].weight.detach()  # 64 kernels of 32 x 5 x 5
     bound = (2 / (1 + 0.01**2)) ** 0.5 * (6 / (25 * (32 + 64))) ** 0.5
     assert weight.abs().max() == pytest.approx(bound, rel=1e-3)
-    weight = encoder((1, 28, 28))[4].weight.detach()  # PyTorch: 1 / sqrt(fan in)
+    weight = encoder((1, 28, 28))[3].weight.detach()  # PyTorch: 1 / sqrt(fan in)
     assert weight.abs().max() == pytest.approx((1 / 200) ** 0.5, rel=0.02)
 
 
