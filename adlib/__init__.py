@@ -6,5 +6,20 @@ from adlib.classification.svdd import SVDD
 from adlib.classification.svm import SoftMarginSVM
 from adlib.detector import load_detector
 from adlib.reconstruction.anogan import AnoGAN
+from adlib.self_supervised.cutpaste import CutPaste
+from adlib.self_supervised.gaussian import GaussianDensity
+from adlib.self_supervised.gradcam import GradCAM
 
-__all__ = ["SVDD", "AnoGAN", "DeepSVDD", "SoftMarginSVM", "datasets", "load_detector", "metrics", "plots"]
+__all__ = [
+    "SVDD",
+    "AnoGAN",
+    "CutPaste",
+    "DeepSVDD",
+    "GaussianDensity",
+    "GradCAM",
+    "SoftMarginSVM",
+    "datasets",
+    "load_detector",
+    "metrics",
+    "plots",
+]

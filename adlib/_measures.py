@@ -24,6 +24,7 @@ from adlib.datasets.files import PictureData
 from adlib.metrics import aupro, auroc, average_precision
 from adlib.reconstruction.anogan import AnoGAN, AnoGANConfig
 from adlib.reconstruction.gan import GANConfig
+from adlib.self_supervised.cutpaste import CutPaste, CutPasteConfig
 
 Data = OneClassData | PictureData
 Measured = dict[str, Any]  # metrics, seconds_fit, seconds_score, config, and the device where it may be a GPU
@@ -101,12 +102,11 @@ def _deep_svdd(config: DeepSVDDConfig) -> Callable[[OneClassData, int], Measured
         detector = _SharedAutoencoder(config, seed=seed)
         detector.fit(data.train, progress=False)
         fitted = time.perf_counter()
-        scores = detector.anomaly_score(data.test).numpy()
+        scores = detector.anomaly_score(data.test)
         scored = time.perf_counter()
-        labels = data.test_labels.numpy()
         learnt = {"feature_spread": detector.feature_spread_, "score_spread": detector.score_spread_}
         return {
-            "metrics": {"auroc": auroc(labels, scores), "average_precision": average_precision(labels, scores)},
+            "metrics": _of_pictures(data, scores),
             "seconds_fit": round(fitted - start + detector.seconds_spared, 3),
             "seconds_score": round(scored - fitted, 3),
             "config": dataclasses.asdict(config) | learnt,
@@ -147,18 +147,13 @@ def _anogan(config: AnoGANConfig) -> Callable[[Data, int], Measured]:
         fitted = time.perf_counter()
         found = detector.reconstruct(data.test)
         scored = time.perf_counter()
-        labels, scores = data.test_labels.numpy(), found.score.numpy()
-        metrics = {"auroc": auroc(labels, scores), "average_precision": average_precision(labels, scores)}
-        metrics |= {
+        labels = data.test_labels.numpy()
+        terms = {
             "auroc_residual": auroc(labels, found.residual.numpy()),
             "auroc_discrimination": auroc(labels, found.discrimination.numpy()),
         }
-        if isinstance(data, PictureData) and data.test_masks is not None:
-            masks = torch.stack([data.test_masks[i] for i in range(len(data.test))]).numpy()
-            metrics |= {"pixel_auroc": auroc(masks.ravel(), found.map.numpy().ravel())}
-            metrics |= {"aupro": aupro(masks, found.map.numpy())}
         return {
-            "metrics": metrics,
+            "metrics": _of_pictures(data, found.score) | terms | _of_pixels(data, found.map),
             "seconds_fit": round(fitted - start + shared.seconds[file], 3),
             "seconds_score": round(scored - fitted, 3),
             "config": dataclasses.asdict(config),
@@ -166,6 +161,49 @@ def _anogan(config: AnoGANConfig) -> Callable[[Data, int], Measured]:
         }
 
     return measure
+
+
+# --- CutPaste
+
+
+class _Untrained(CutPaste):
+    """The honest baseline: the same density on the same network as it was drawn, which has seen nothing pasted."""
+
+    def _train(self, *arguments: Any) -> list[dict[str, float]]:
+        return []
+
+
+def _cutpaste(config: CutPasteConfig, kind: type[CutPaste] = CutPaste) -> Callable[[PictureData, int], Measured]:
+    def measure(data: PictureData, seed: int) -> Measured:
+        start = time.perf_counter()
+        detector = kind(config, seed=seed)
+        detector.fit(data.train, progress=False)
+        fitted = time.perf_counter()
+        scores = detector.anomaly_score(data.test)
+        scored = time.perf_counter()
+        maps = None if data.test_masks is None else detector.anomaly_map(data.test)
+        return {
+            "metrics": _of_pictures(data, scores) | _of_pixels(data, maps),
+            "seconds_fit": round(fitted - start, 3),
+            "seconds_score": round(scored - fitted, 3),
+            "config": dataclasses.asdict(config),
+            "device": str(detector.device),
+        }
+
+    return measure
+
+
+def _of_pictures(data: Data, scores: Tensor) -> dict[str, float]:
+    labels = data.test_labels.numpy()
+    return {"auroc": auroc(labels, scores.numpy()), "average_precision": average_precision(labels, scores.numpy())}
+
+
+def _of_pixels(data: Data, maps: Tensor | None) -> dict[str, float]:
+    """Nothing where the set has no masks."""
+    if maps is None or not isinstance(data, PictureData) or data.test_masks is None:
+        return {}
+    masks = torch.stack([data.test_masks[i] for i in range(len(data.test))]).numpy()
+    return {"pixel_auroc": auroc(masks.ravel(), maps.numpy().ravel()), "aupro": aupro(masks, maps.numpy())}
 
 
 LEAKS = "gamma tuned on test labels (leaks), nu=0.1"
@@ -178,7 +216,13 @@ DEEP = {
 }
 GAN = dataclasses.replace(AnoGANConfig.quick(), epochs=12)  # trials on scikit-learn's digits: longer is better
 ANOGAN = {"search": GAN, "encoder": dataclasses.replace(GAN, search="encoder")}
-DRAWING = {LEAKS, *DEEP, *ANOGAN}  # variants in which chance has a part
+CUTPASTE = {
+    "three-way": CutPasteConfig.quick(),
+    "CutPaste": CutPasteConfig.quick(augmentation="cut_paste"),
+    "scar": CutPasteConfig.quick(augmentation="scar"),
+}
+UNTRAINED = "untrained network"
+DRAWING = {LEAKS, *DEEP, *ANOGAN, *CUTPASTE, UNTRAINED}  # variants in which chance has a part
 
 METHODS: dict[str, dict[str, Callable[[Any, int], Measured]]] = {
     "svdd": {
@@ -192,4 +236,8 @@ METHODS: dict[str, dict[str, Callable[[Any, int], Measured]]] = {
     },
     "deep_svdd": {variant: _deep_svdd(config) for variant, config in DEEP.items()},
     "anogan": {variant: _anogan(config) for variant, config in ANOGAN.items()},
+    "cutpaste": {
+        **{variant: _cutpaste(config) for variant, config in CUTPASTE.items()},
+        UNTRAINED: _cutpaste(CutPasteConfig.quick(), _Untrained),
+    },
 }

@@ -7,11 +7,15 @@ Read on :doc:`/book/reference/results`.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import platform
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,11 +27,20 @@ from tqdm import tqdm
 from adlib import _checks
 from adlib._measures import DRAWING, METHODS, Data
 from adlib.datasets import one_class
-from adlib.datasets.inspection import mvtec
+from adlib.datasets.catalogue import data_folder
+from adlib.datasets.factory import CATEGORIES, make_factory
+from adlib.datasets.inspection import mvtec, picture_folder
 from adlib.storage import replacing
 
 Record = dict[str, Any]
-DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "bottle")
+ONE_CLASS = ("digits", "mnist", "fashion_mnist", "cifar10")
+SIZES: dict[tuple[str, str], tuple[int, int]] = {  # (H, W) in pixels at which a method sees a set of pictures
+    ("anogan", "bottle"): (64, 64),
+    ("cutpaste", "bottle"): (128, 128),
+    ("cutpaste", "dobot_cubes"): (96, 128),
+    ("cutpaste", "factory"): (64, 64),
+}
+DATASETS = (*ONE_CLASS, "bottle", "dobot_cubes", "factory")
 
 
 def results_folder() -> Path:
@@ -75,8 +88,9 @@ def benchmark(
 
     What the file holds already, measured on the same data, is not measured again. The file is read and written anew
     after each measurement, whole or not at all, so that two processes may measure different parts.
-    method: ``"svdd"``, ``"deep_svdd"`` or ``"anogan"``. dataset: ``"digits"``, ``"mnist"``, ``"fashion_mnist"``,
-    ``"cifar10"`` or, for AnoGAN, ``"bottle"`` of MVTec AD at 64 pixels.
+    method: ``"svdd"``, ``"deep_svdd"``, ``"anogan"`` or ``"cutpaste"``. dataset: ``"digits"``, ``"mnist"``,
+    ``"fashion_mnist"``, ``"cifar10"``; for AnoGAN and CutPaste ``"bottle"`` of MVTec AD; for CutPaste
+    ``"dobot_cubes"``, a folder with ``normal`` and ``abnormal``, and ``"factory"``, which is drawn for the purpose.
     seeds: integers, for variants that draw; the others are measured once. variants, categories: names of those to
     measure, all where there are none. root: folder of the data. out: folder of the records; when None ``data/results``
     of the checkout, or ``results`` of the working directory where adlib is installed. Raises ``ValueError`` that names
@@ -86,6 +100,9 @@ def benchmark(
         raise ValueError(f"method must be one of {tuple(METHODS)}, got {method!r}")
     if not isinstance(dataset, str) or dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {DATASETS}, got {dataset!r}")
+    if dataset not in ONE_CLASS and (method, dataset) not in SIZES:
+        able = tuple(able for able, known in SIZES if known == dataset)
+        raise ValueError(f"method must be one of {able} for {dataset}, got {method!r}")
     seeds = [_checks.seed(seed) for seed in seeds]
     if not seeds:
         raise ValueError("seeds must hold at least one integer, got none")
@@ -94,7 +111,7 @@ def benchmark(
         installed = results_folder().parent == Path(__file__).parent
         out = "results" if installed else results_folder()  # what an installed package brings is the book's, not yours
     path = Path(out) / f"{method}-{dataset}.json"
-    names = ("bottle",) if dataset == "bottle" else one_class(dataset, 0, root=root).class_names
+    names = _categories(dataset, root)
     chosen = {
         "variants": _chosen("variants", variants, tuple(METHODS[method])),
         "categories": _chosen("categories", categories, names),
@@ -102,7 +119,7 @@ def benchmark(
     records: list[Record] = _read(path) if path.is_file() else []
     parts = [(seed, category) for seed in seeds for category in chosen["categories"]]
     for seed, category in tqdm(parts, desc=f"{method} on {dataset}", disable=not progress):
-        data = _load(dataset, category, root)
+        data = _load(method, dataset, category, root)
         fingerprint = data.sha256()
         for variant in chosen["variants"]:
             key = (variant, category, seed)
@@ -131,10 +148,29 @@ def benchmark(
     return records
 
 
-def _load(dataset: str, category: str, root: str | Path | None) -> Data:
-    if dataset == "bottle":  # of MVTec AD, at the size of AnoGAN's larger networks
-        return mvtec("bottle", root=root, size=64)
-    return one_class(dataset, category, root=root)
+def _categories(dataset: str, root: str | Path | None) -> tuple[str, ...]:
+    if dataset == "factory":
+        return CATEGORIES
+    return one_class(dataset, 0, root=root).class_names if dataset in ONE_CLASS else (dataset,)
+
+
+def _load(method: str, dataset: str, category: str, root: str | Path | None) -> Data:
+    if dataset in ONE_CLASS:
+        return one_class(dataset, category, root=root)
+    size = SIZES[method, dataset]
+    if dataset == "bottle":
+        return mvtec("bottle", root=root, size=size)
+    if dataset == "dobot_cubes":
+        return picture_folder(data_folder(root) / dataset, size=size)
+    return mvtec(category, root=make_factory(_drawn(), categories=[category], size=size[0], progress=False), size=size)
+
+
+@cache
+def _drawn() -> Path:
+    """A folder for sets that are drawn, until the process ends: they come out the same, so nobody need keep them."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _key(record: Record) -> tuple[str, str, int]:

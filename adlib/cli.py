@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from adlib import _cli_data
+from adlib.benchmark import DATASETS, METHODS, mean_metric
 from adlib.benchmark import benchmark as run_benchmark
-from adlib.benchmark import mean_metric
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Visual anomaly detection from the command line.")
 app.add_typer(_cli_data.app, name="data")
@@ -22,8 +22,8 @@ def main() -> None:
 
 @app.command()
 def benchmark(
-    method: Annotated[str, typer.Argument(help="the method: svdd, deep_svdd or anogan")],
-    dataset: Annotated[str, typer.Argument(help="the data set: digits, mnist, fashion_mnist, cifar10 or bottle")],
+    method: Annotated[str, typer.Argument(help=f"the method: {', '.join(METHODS)}")],
+    dataset: Annotated[str, typer.Argument(help=f"the data set: {', '.join(DATASETS)}")],
     seeds: Annotated[int, typer.Option(help="how many seeds, from 0 on", min=1)] = 1,
     variant: Annotated[list[str] | None, typer.Option(help="only this variant; may be given again")] = None,
     category: Annotated[list[str] | None, typer.Option(help="only this category; may be given again")] = None,

@@ -11,13 +11,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from adlib import SVDD, AnoGAN, DeepSVDD, _measures, benchmark
+from adlib import SVDD, AnoGAN, CutPaste, DeepSVDD, _measures, benchmark
 from adlib.classification import deep_svdd
 from adlib.classification.deep_svdd import DeepSVDDConfig
 from adlib.cli import app
-from adlib.datasets import one_class
+from adlib.datasets import make_factory, mvtec, one_class
 from adlib.metrics import auroc
 from adlib.reconstruction.anogan import AnoGANConfig
+from adlib.self_supervised.cutpaste import CutPasteConfig
 
 REAL = Path(os.environ.get("ADLIB_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
@@ -142,6 +143,37 @@ def test_bottles_have_a_figure_for_pixels(monkeypatch, tmp_path):
     assert {"auroc", "pixel_auroc", "aupro"} <= set(record["metrics"]) and record["category"] == "bottle"
 
 
+def test_a_category_of_the_factory_is_drawn_and_measured(monkeypatch, tmp_path):
+    """CutPaste, and the same density on the network as it was drawn."""
+    config = CutPasteConfig.quick(width=4, epochs=1, steps=2, batch_size=4)
+    variants = {"short": _measures._cutpaste(config), "untrained": _measures._cutpaste(config, _measures._Untrained)}
+    monkeypatch.setattr(benchmark, "METHODS", {"cutpaste": variants})
+    records = benchmark.benchmark("cutpaste", "factory", categories=["grid"], out=tmp_path, progress=False)
+    assert all(set(r["metrics"]) == {"auroc", "average_precision", "pixel_auroc", "aupro"} for r in records)
+    data = mvtec("grid", root=make_factory(tmp_path, categories=["grid"], size=64, progress=False), size=64)
+    assert {r["data_sha256"] for r in records} == {data.sha256()}
+    train, test = (torch.stack([part[i] for i in range(len(part))]) for part in (data.train, data.test))
+    scores = CutPaste(config, seed=0, device="cpu").fit(train, progress=False).anomaly_score(test)
+    assert records[0]["metrics"]["auroc"] == pytest.approx(auroc(data.test_labels, scores), abs=1e-9)
+    untrained = _measures._Untrained(config, seed=0, device="cpu").fit(train, progress=False)
+    assert untrained.history_ == [[]]
+    expected = auroc(data.test_labels, untrained.anomaly_score(test))
+    assert records[1]["metrics"]["auroc"] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.skipif(not (REAL / "dobot_cubes").is_dir(), reason="the cubes are not in ADLIB_DATA")
+def test_cubes_have_no_masks_and_no_figure_for_pixels(monkeypatch, tmp_path):
+    config = CutPasteConfig.quick(width=4, epochs=1, steps=1, batch_size=4)
+    monkeypatch.setattr(benchmark, "METHODS", {"cutpaste": {"short": _measures._cutpaste(config)}})
+    (record,) = benchmark.benchmark("cutpaste", "dobot_cubes", root=REAL, out=tmp_path, progress=False)
+    assert set(record["metrics"]) == {"auroc", "average_precision"}
+
+
+def test_a_method_that_does_not_take_a_set(tmp_path):
+    with pytest.raises(ValueError, match=r"method must be one of \('cutpaste',\) for factory, got 'svdd'"):
+        benchmark.benchmark("svdd", "factory", out=tmp_path)
+
+
 def test_a_changed_package_is_marked(monkeypatch):
     calls = []
 
@@ -208,7 +240,7 @@ def test_mistakes_get_one_line(fast, tmp_path):
         (["svdd", "digits", "--category", "10"], "categories must be among ('0', '1',"),
         (
             ["svdd", "cats"],
-            "dataset must be one of ('digits', 'mnist', 'fashion_mnist', 'cifar10', 'bottle')",
+            "dataset must be one of ('digits', 'mnist', 'fashion_mnist', 'cifar10', 'bottle', 'dobot_cubes', 'factory')",
         ),
         (["svdd", "imagenet"], "got 'imagenet'"),
         (["svdd", "mnist", "--root", str(tmp_path)], "mnist"),
