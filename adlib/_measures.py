@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import tempfile
 import time
 from collections.abc import Callable
@@ -118,6 +119,8 @@ def _deep_svdd(config: DeepSVDDConfig) -> Callable[[OneClassData, int], Measured
 
 # --- AnoGAN
 
+GAN_STEPS, ENCODER_STEPS = 1000, 340  # at least; a class of MNIST has more in the epochs of the recipe
+
 
 class _SharedGAN:
     """Checkpoints of GANs, trained once for the variants that search in the same one: same data, seed and recipe."""
@@ -132,8 +135,14 @@ class _SharedGAN:
         return Path(cls.folder.name) / hashlib.sha256(repr((data.sha256(), recipe, seed)).encode()).hexdigest()
 
 
-def _anogan(config: AnoGANConfig) -> Callable[[Data, int], Measured]:
+def _anogan(recipe: AnoGANConfig) -> Callable[[Data, int], Measured]:
     def measure(data: Data, seed: int) -> Measured:
+        batches = math.ceil(len(data.train) / recipe.batch_size)
+        config = dataclasses.replace(  # small sets get the steps of a class of MNIST
+            recipe,
+            epochs=max(recipe.epochs, math.ceil(GAN_STEPS / batches)),
+            encoder_epochs=max(recipe.encoder_epochs, math.ceil(ENCODER_STEPS / batches)),
+        )
         shared, file = _SharedGAN, _SharedGAN.file(data, config, seed)
         if file not in shared.seconds:
             start = time.perf_counter()
