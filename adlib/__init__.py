@@ -9,10 +9,12 @@ from adlib.reconstruction.anogan import AnoGAN
 from adlib.self_supervised.cutpaste import CutPaste
 from adlib.self_supervised.gaussian import GaussianDensity
 from adlib.self_supervised.gradcam import GradCAM
+from adlib.video.autoencoder import ConvAutoencoder
 
 __all__ = [
     "SVDD",
     "AnoGAN",
+    "ConvAutoencoder",
     "CutPaste",
     "DeepSVDD",
     "GaussianDensity",

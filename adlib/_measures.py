@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from adlib.classification.deep_svdd import DeepSVDD, DeepSVDDConfig
 from adlib.classification.svdd import SVDD
 from adlib.datasets import OneClassData
+from adlib.datasets.factory import OBJECTS
 from adlib.datasets.files import PictureData
 from adlib.metrics import aupro, auroc, average_precision
 from adlib.reconstruction.anogan import AnoGAN, AnoGANConfig
@@ -182,8 +183,12 @@ class _Untrained(CutPaste):
         return []
 
 
-def _cutpaste(config: CutPasteConfig, kind: type[CutPaste] = CutPaste) -> Callable[[PictureData, int], Measured]:
+ALIGNED = ("bottle", *OBJECTS)  # always in the same place, give or take: a density for each, as in the paper
+
+
+def _cutpaste(recipe: CutPasteConfig, kind: type[CutPaste] = CutPaste) -> Callable[[PictureData, int], Measured]:
     def measure(data: PictureData, seed: int) -> Measured:
+        config = dataclasses.replace(recipe, by_place=data.name in ALIGNED)
         start = time.perf_counter()
         detector = kind(config, seed=seed)
         detector.fit(data.train, progress=False)

@@ -29,23 +29,16 @@ from adlib.storage import load_state, save_state
 Pictures = Tensor | Dataset
 
 
-class Detector(ABC):
-    """A detector of anomalous pictures, learnt from normal ones alone.
+class DetectorBase(ABC):
+    """What detectors of pictures and of videos share: constants, a seed, a device, the threshold and the file.
 
-    A method is a subclass with its constants in a frozen dataclass ``config_class`` and four functions: ``_fit``
-    learns, ``_score`` maps a batch (N, C, H, W) to (N,), ``_get_state`` and ``_set_state`` give and take what was
-    learnt. A method that localises adds ``_map``: (N, C, H, W) to (N, H, W). The checks are made here, once.
-
-    config: an instance of ``config_class``, its defaults when None. seed: every random draw comes from it.
-    device: ``"cpu"``, ``"cuda"``, ...; a GPU if there is one when None. Raises ``ValueError`` that names the argument.
-
-    Learned: ``shape_`` (C, H, W) of the pictures, ``threshold_`` once calibrated.
-    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    ``_get_state`` and ``_set_state`` of a method give and take what was learnt. config, seed, device: as in
+    :class:`Detector`. Taught in :doc:`/book/foundations/what_is_an_anomaly`.
     """
 
     config_class: ClassVar[type]
-    batch_size: ClassVar[int] = 256  # pictures scored at once
-    _map: Callable[[Tensor], Tensor] | None = None
+    shape_: tuple[int, ...]
+    threshold_: float | None
 
     def __init__(self, config: Any = None, *, seed: int = 0, device: str | torch.device | None = None):
         if config is not None and not isinstance(config, self.config_class):
@@ -55,10 +48,7 @@ class Detector(ABC):
         self.device = check_device(device)
 
     @abstractmethod
-    def _fit(self, normal: Pictures, *, checkpoint: Path | None, progress: bool) -> None: ...
-
-    @abstractmethod
-    def _score(self, images: Tensor) -> Tensor: ...
+    def anomaly_score(self, data: Any, /) -> Tensor: ...
 
     @abstractmethod
     def _get_state(self) -> dict[str, Any]: ...
@@ -66,44 +56,12 @@ class Detector(ABC):
     @abstractmethod
     def _set_state(self, state: dict[str, Any]) -> None: ...
 
-    def fit(self, normal: Pictures, *, checkpoint: str | Path | None = None, progress: bool = True) -> Detector:
-        """Learn from normal pictures alone. Returns self.
-
-        normal: float Tensor (N, C, H, W) in [0, 1], or a Dataset of such pictures. checkpoint: a file in which a
-        training that takes long leaves its state, and from which it goes on. progress: show a progress bar.
-        """
-        normal = check_pictures(normal, name="normal")
-        vars(self).pop("shape_", None)  # a fit that fails leaves a detector that is not fitted
-        self._fit(normal, checkpoint=Path(checkpoint) if checkpoint else None, progress=progress)
-        self.shape_ = shape_of(normal)
-        self.threshold_: float | None = None
-        return self
-
-    def anomaly_score(self, images: Pictures) -> Tensor:
-        """One value a picture, the higher, the more anomalous. images: as in :meth:`fit`. Returns (N,) on the CPU."""
-        return self._apply(self._score, images)
-
-    def anomaly_map(self, images: Pictures) -> Tensor:
-        """One value a pixel, the higher, the more anomalous. images: as in :meth:`fit`. Returns (N, H, W) on the CPU.
-
-        Raises ``TypeError`` where the method does not localise.
-        """
-        if self._map is None:
-            raise TypeError(f"{type(self).__name__} judges pictures, it gives no anomaly map")
-        return self._apply(self._map, images)
-
-    def calibrate(self, held_out_normal: Pictures, false_positive_rate: float = 0.05) -> Detector:
-        """Set the threshold by :func:`conformal_threshold` from normal pictures that fit has not seen. Returns self."""
-        scores = self._apply(self._score, held_out_normal, name="held_out_normal")
-        self.threshold_ = conformal_threshold(scores, false_positive_rate)
-        return self
-
-    def predict(self, images: Pictures) -> Tensor:
-        """True where the score is above the threshold of :meth:`calibrate`. Returns (N,) of bool."""
+    def predict(self, data: Any) -> Tensor:
+        """True where a score is above the threshold of ``calibrate``. Returns (N,) of bool, for pictures or frames."""
         self._check_fitted()
         if self.threshold_ is None:
             raise NotFittedError(f"this {type(self).__name__} has no threshold yet: call calibrate first")
-        return self.anomaly_score(images) > self.threshold_
+        return self.anomaly_score(data) > self.threshold_
 
     def save(self, path: str | Path) -> None:
         """Write the fitted detector to one file, safetensors with a JSON header. Read it by :func:`load_detector`.
@@ -126,27 +84,85 @@ class Detector(ABC):
         )
 
     @classmethod
-    def _from_saved(cls, saved: dict[str, Any], device: str | torch.device | None) -> Detector:
+    def _from_saved(cls, saved: dict[str, Any], device: str | torch.device | None) -> Any:
         detector = cls(cls.config_class(**saved["config"]), seed=saved["seed"], device=device)
         detector.shape_, detector.threshold_ = tuple(saved["shape"]), saved["threshold"]
         detector._set_state(saved["state"])
         return detector
 
+    def _finite(self, result: Tensor) -> Tensor:
+        """result on the CPU."""
+        result = result.cpu()
+        if not torch.isfinite(result).all():
+            raise FloatingPointError(f"{type(self).__name__} gave a score that is not finite; train it anew")
+        return result
+
     def _check_fitted(self) -> None:
         if not hasattr(self, "shape_"):
             raise NotFittedError(f"this {type(self).__name__} is not fitted yet: call fit first")
+
+
+class Detector(DetectorBase):
+    """A detector of anomalous pictures, learnt from normal ones alone.
+
+    A method is a subclass with its constants in a frozen dataclass ``config_class`` and four functions: ``_fit``
+    learns, ``_score`` maps a batch (N, C, H, W) to (N,), ``_get_state`` and ``_set_state`` give and take what was
+    learnt. A method that localises adds ``_map``: (N, C, H, W) to (N, H, W). The checks are made here, once.
+
+    config: an instance of ``config_class``, its defaults when None. seed: every random draw comes from it.
+    device: ``"cpu"``, ``"cuda"``, ...; a GPU if there is one when None. Raises ``ValueError`` that names the argument.
+
+    Learned: ``shape_`` (C, H, W) of the pictures, ``threshold_`` once calibrated.
+    Taught in :doc:`/book/foundations/what_is_an_anomaly`.
+    """
+
+    batch_size: ClassVar[int] = 256  # pictures scored at once
+    _map: Callable[[Tensor], Tensor] | None = None
+
+    @abstractmethod
+    def _fit(self, normal: Pictures, *, checkpoint: Path | None, progress: bool) -> None: ...
+
+    @abstractmethod
+    def _score(self, images: Tensor) -> Tensor: ...
+
+    def fit(self, normal: Pictures, *, checkpoint: str | Path | None = None, progress: bool = True) -> Detector:
+        """Learn from normal pictures alone. Returns self.
+
+        normal: float Tensor (N, C, H, W) in [0, 1], or a Dataset of such pictures. checkpoint: a file in which a
+        training that takes long leaves its state, and from which it goes on. progress: show a progress bar.
+        """
+        normal = check_pictures(normal, name="normal")
+        vars(self).pop("shape_", None)  # a fit that fails leaves a detector that is not fitted
+        self._fit(normal, checkpoint=Path(checkpoint) if checkpoint else None, progress=progress)
+        self.shape_ = shape_of(normal)
+        self.threshold_ = None
+        return self
+
+    def anomaly_score(self, images: Pictures) -> Tensor:
+        """One value a picture, the higher, the more anomalous. images: as in :meth:`fit`. Returns (N,) on the CPU."""
+        return self._apply(self._score, images)
+
+    def anomaly_map(self, images: Pictures) -> Tensor:
+        """One value a pixel, the higher, the more anomalous. images: as in :meth:`fit`. Returns (N, H, W) on the CPU.
+
+        Raises ``TypeError`` where the method does not localise.
+        """
+        if self._map is None:
+            raise TypeError(f"{type(self).__name__} judges pictures, it gives no anomaly map")
+        return self._apply(self._map, images)
+
+    def calibrate(self, held_out_normal: Pictures, false_positive_rate: float = 0.05) -> Detector:
+        """Set the threshold by :func:`conformal_threshold` from normal pictures that fit has not seen. Returns self."""
+        scores = self._apply(self._score, held_out_normal, name="held_out_normal")
+        self.threshold_ = conformal_threshold(scores, false_positive_rate)
+        return self
 
     @torch.no_grad()
     def _apply(self, function: Callable[[Tensor], Tensor], images: Pictures, name: str = "images") -> Tensor:
         self._check_fitted()
         images = check_pictures(images, name=name, shape=self.shape_)
-        results = []
-        for batch in batches(images, self.batch_size, name=name, shape=self.shape_):
-            result = function(batch.to(self.device)).cpu()
-            if not torch.isfinite(result).all():
-                raise FloatingPointError(f"{type(self).__name__} gave a score that is not finite; train it anew")
-            results.append(result)
-        return torch.cat(results)
+        read = batches(images, self.batch_size, name=name, shape=self.shape_)
+        return torch.cat([self._finite(function(batch.to(self.device))) for batch in read])
 
 
 def load_detector(path: str | Path, *, device: str | torch.device | None = None) -> Any:
@@ -193,13 +209,19 @@ def conformal_threshold(scores: Any, false_positive_rate: float) -> float:
 
 
 def check_images(
-    images: Any, *, name: str = "images", channels: int | None = None, size: tuple[int, ...] | None = None
+    images: Any,
+    *,
+    name: str = "images",
+    channels: int | None = None,
+    size: tuple[int, ...] | None = None,
+    first: str = "N",
 ) -> Tensor:
     """Return images if it is a float Tensor (N, C, H, W) in [0, 1], finite and not empty; else raise ``ValueError``.
 
-    name: what to call it in the message. channels, size: C and (H, W) that are accepted, any when None.
+    name: what to call it in the message. channels, size: C and (H, W) that are accepted, any when None. first: letter
+    of the first axis, ``"T"`` for frames.
     """
-    wanted = f"{name} must be a float Tensor (N, C, H, W) in [0, 1]"
+    wanted = f"{name} must be a float Tensor ({first}, C, H, W) in [0, 1]"
     if not isinstance(images, Tensor):
         raise ValueError(f"{wanted}, got {type(images).__name__}")
     if images.dtype not in (torch.float16, torch.bfloat16, torch.float32, torch.float64):

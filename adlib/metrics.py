@@ -8,6 +8,7 @@ Scores are compared in the precision they come in, so rounding never makes a tie
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,17 @@ class F1Max(NamedTuple):
     precision: float
     #: Share of the anomalies that raise an alarm, in (0, 1].
     recall: float
+
+
+class VideoAUROC(NamedTuple):
+    """AUROC of the frames of several videos, taken both ways."""
+
+    #: Of the frames of all videos together, in [0, 1].
+    micro: float
+    #: Mean over the videos that have both normal and anomalous frames, in [0, 1].
+    macro: float
+    #: Number of the videos that have not, and are left out of the macro AUROC.
+    skipped: int
 
 
 # helpers
@@ -230,3 +242,55 @@ def regularity_score(errors: Values, denominator: str = "max") -> np.ndarray:
     above = error - error.min()
     scale = error.max() if denominator == "max" else above.max()
     return 1 - above / scale if above.any() else np.ones_like(error)
+
+
+def min_max(scores: Values) -> np.ndarray:
+    r"""The scores of one video, stretched to [0, 1].
+
+    .. math:: \tilde s(t) = \frac{s(t) - \min s}{\max s - \min s}
+
+    Scores that are all the same become zeros, never NaN. It takes the whole video, so no frame can be judged before the
+    last has come; and the worst frame of every video gets 1, of one without any anomaly too.
+
+    scores: (T,) finite. Returns (T,) float64. Raises ValueError on anything else. Source: Liu et al., 2018.
+    """
+    score = finite(scores, "scores", 1).astype(np.float64)
+    above = score - score.min()
+    return above / above.max() if above.any() else above
+
+
+def micro_macro_auroc(labels: Sequence[Values], scores: Sequence[Values], *, normalise: str = "none") -> VideoAUROC:
+    r"""AUROC over the frames of several videos: all frames together, and video by video.
+
+    .. math:: \mathrm{micro} = \mathrm{AUROC}\Big(\bigcup_v (y_v, s_v)\Big), \qquad
+              \mathrm{macro} = \frac{1}{|B|} \sum_{v \in B} \mathrm{AUROC}(y_v, s_v)
+
+    with B the videos that have both labels. Micro asks for one threshold for all videos, macro for one a video, so the
+    two are not to be compared. ``normalise="per_video"`` applies :func:`min_max` to each video first, as many papers
+    do: it changes micro, not macro. One stretch for all videos together would change neither.
+
+    labels: for each video (T,) of 0 or 1. scores: for each video (T,) finite, as long as its labels. normalise:
+    ``"none"`` or ``"per_video"``. Returns :class:`VideoAUROC`. Raises ValueError on anything else, and where no video
+    has both labels: macro is then not defined, and :func:`auroc` of the joined arrays gives micro alone.
+    """
+    if normalise not in ("none", "per_video"):
+        raise ValueError(f'normalise must be "none" or "per_video", got {normalise!r}')
+    if len(labels) != len(scores):
+        raise ValueError(f"labels and scores must have one array a video, got {len(labels)} and {len(scores)}")
+    truth = [zero_one(values, f"labels[{i}]") for i, values in enumerate(labels)]
+    ranking = [finite(values, f"scores[{i}]", 1) for i, values in enumerate(scores)]
+    for i, (one, other) in enumerate(zip(truth, ranking, strict=True)):
+        if one.shape != other.shape:
+            raise ValueError(f"labels[{i}] must have the shape of scores[{i}], {other.shape}, got {one.shape}")
+    both = [i for i, one in enumerate(truth) if one.any() and not one.all()]
+    if not both:
+        raise ValueError(
+            f"labels must hold a video with both 0 and 1, got {len(truth)} video(s) without: macro AUROC is not defined"
+        )
+    if normalise == "per_video":
+        ranking = [min_max(one) for one in ranking]
+    return VideoAUROC(
+        micro=auroc(np.concatenate(truth), np.concatenate(ranking)),
+        macro=float(np.mean([auroc(truth[i], ranking[i]) for i in both])),
+        skipped=len(truth) - len(both),
+    )

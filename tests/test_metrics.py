@@ -9,8 +9,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sklearn.metrics import roc_auc_score
 
-from adlib.metrics import F1Max, aupro, auroc, average_precision, f1_max, psnr, regularity_score
+from adlib.metrics import (
+    F1Max,
+    aupro,
+    auroc,
+    average_precision,
+    f1_max,
+    micro_macro_auroc,
+    min_max,
+    psnr,
+    regularity_score,
+)
 
 # references
 
@@ -483,6 +494,74 @@ def test_range_accepts_errors_below_zero():
 def test_regularity_refuses(errors, denominator, message):
     with pytest.raises(ValueError, match=message):
         regularity_score(errors, denominator)
+
+
+# several videos
+
+
+def test_min_max_by_hand():
+    assert min_max([2.0, 4.0, 3.0]).tolist() == [0.0, 1.0, 0.5]
+    assert min_max(torch.tensor([-30.0, -10.0])).tolist() == [0.0, 1.0]
+    for constant in ([3.0, 3.0], [0.0], np.full(5, -1e300)):
+        assert min_max(constant).tolist() == [0.0] * len(constant)  # never NaN
+    for bad in ([], [[1.0, 2.0]], [1.0, math.nan]):
+        with pytest.raises(ValueError, match="scores must"):
+            min_max(bad)
+
+
+def test_micro_and_macro_by_hand():
+    # Each video is ranked without a fault, but the normal frames of the second lie above the anomalies of the first.
+    labels, scores = [[0, 1], [0, 1]], [[0.0, 1.0], [2.0, 3.0]]
+    assert micro_macro_auroc(labels, scores) == (0.75, 1.0, 0)
+    assert micro_macro_auroc(labels, scores, normalise="per_video") == (1.0, 1.0, 0)
+
+
+def test_per_video_normalisation_puts_a_false_alarm_into_a_video_without_anomalies():
+    labels, scores = [[0, 0, 1], [0, 0]], [[0.0, 0.0, 1.0], [0.0, 0.1]]
+    assert micro_macro_auroc(labels, scores) == (1.0, 1.0, 1)
+    assert micro_macro_auroc(labels, scores, normalise="per_video").micro == pytest.approx(3.5 / 4)
+
+
+def test_videos_of_one_label_are_skipped_in_macro_and_counted():
+    labels = [np.zeros(4), np.ones(3), np.array([0, 1, 1])]
+    scores = [np.arange(4.0), np.full(3, 7.0), np.array([1.0, 0.0, 2.0])]  # constant scores, too
+    for normalise in ("none", "per_video"):
+        result = micro_macro_auroc(labels, scores, normalise=normalise)
+        assert result.macro == 0.5 and result.skipped == 2 and math.isfinite(result.micro)
+
+
+@given(st.integers(0, 10**6), st.lists(st.integers(2, 12), min_size=1, max_size=5))
+@settings(deadline=None, max_examples=20)
+def test_micro_and_macro_equal_scikit_learn(seed, lengths):
+    rng = np.random.default_rng(seed)
+    labels = [rng.permutation(np.arange(n) < rng.integers(1, n)).astype(int) for n in lengths]
+    scores = [rng.integers(0, 5, n) * rng.uniform(0.5, 2) for n in lengths]
+    plain, stretched = (micro_macro_auroc(labels, scores, normalise=how) for how in ("none", "per_video"))
+    macro = np.mean([roc_auc_score(y, s) for y, s in zip(labels, scores, strict=True)])
+    assert plain.macro == pytest.approx(macro) and stretched.macro == pytest.approx(macro)
+    assert plain.micro == pytest.approx(roc_auc_score(np.concatenate(labels), np.concatenate(scores)))
+    each = [(s - s.min()) / ((s.max() - s.min()) or 1) for s in scores]
+    assert stretched.micro == pytest.approx(roc_auc_score(np.concatenate(labels), np.concatenate(each)))
+    tensors = micro_macro_auroc([torch.tensor(y) for y in labels], [torch.tensor(s) for s in scores])
+    assert tensors == plain
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "normalise", "message"),
+    [
+        ([[0, 1]], [[1.0, 2.0]], "global", 'normalise must be "none" or "per_video", got \'global\''),
+        ([[0, 1]], [[1.0, 2.0]] * 2, "none", "labels and scores must have one array a video, got 1 and 2"),
+        ([[0, 1], [0, 1]], [[1.0, 2.0], [1.0]], "none", r"labels\[1\] must have the shape of scores\[1\], \(1,\), got"),
+        ([[0, 1], [0, 2]], [[1.0, 2.0]] * 2, "none", r"labels\[1\] must be 0 or 1, got the value 2"),
+        ([[0, 1]], [[1.0, math.nan]], "none", r"scores\[0\] must be finite"),
+        ([0, 1], [1.0, 2.0], "none", r"scores\[0\] must have 1 dimension"),
+        ([[0, 0], [1, 1]], [[1.0, 2.0]] * 2, "none", r"got 2 video\(s\) without: macro AUROC is not defined"),
+        ([], [], "none", r"got 0 video\(s\) without"),
+    ],
+)
+def test_micro_macro_refuses(labels, scores, normalise, message):
+    with pytest.raises(ValueError, match=message):
+        micro_macro_auroc(labels, scores, normalise=normalise)
 
 
 def test_integers_that_floats_would_tie_are_refused():

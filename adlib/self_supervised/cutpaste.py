@@ -97,11 +97,14 @@ class CutPaste(Detector):
     (:class:`~adlib.self_supervised.gaussian.GaussianDensity`).
 
     level ``"image"``: f is the mean over the picture; the anomaly map is
-    :class:`~adlib.self_supervised.gradcam.GradCAM` of the score. level ``"patch"``: f belongs to a patch of 32 x 32
-    pixels, at steps of 4 (:func:`~adlib.self_supervised.patches.patch_features`); a picture's score is that of its
-    worst patch, and the map spreads all of them
-    (:func:`~adlib.self_supervised.patches.receptive_upsample`). There ResNet-18 learns from random crops, as in the
-    paper; the small network from all patches of whole pictures at once, each with the class of what was pasted into it.
+    :class:`~adlib.self_supervised.gradcam.GradCAM` of the score, for the small network with each place where it looks.
+
+    level ``"patch"``: f belongs to a patch of 32 x 32 pixels, at steps of 4
+    (:func:`~adlib.self_supervised.patches.patch_features`); a picture's score is that of its worst patch, and the map
+    spreads all of them (:func:`~adlib.self_supervised.patches.receptive_upsample`). There ResNet-18 learns from random
+    crops, as in the paper; the small network from all patches of whole pictures at once, each with the class of what
+    was pasted into it. With one density for all places (``by_place=False``) what is normal somewhere is normal
+    everywhere: a picture of nothing but background passes.
 
     Pictures: grey or colour, 32 x 32 pixels or more; ResNet-18 takes colour. They are held in memory as one tensor,
     also where they come from a Dataset. Raises ``ValueError`` for fewer than two normal pictures, for such as are all
@@ -217,14 +220,17 @@ class CutPaste(Detector):
         return self._energies(images).amax((1, 2))
 
     def _map(self, images: Tensor) -> Tensor:
+        size = tuple(images.shape[2:])
         if self.config.level == "patch":
-            return receptive_upsample(self._energies(images), tuple(images.shape[2:]), sigma=self.config.sigma)
+            return receptive_upsample(self._energies(images), size, sigma=self.config.sigma)
         x = self._standard(images.float())
         maps = []
         for model, density in zip(self.models_, self.densities_, strict=True):
             backbone = model.backbone
             score = lambda f, density=density: density(f.mean((2, 3), keepdim=True))[:, 0, 0]  # noqa: E731
-            maps.append(GradCAM(backbone, backbone)(x, score))
+            dense = isinstance(backbone, PatchNet)  # does not pad, so its places are no tiles that fill the picture
+            cam = GradCAM(backbone, backbone)(x, score, enlarge=not dense)
+            maps.append(receptive_upsample(cam, size, sigma=self.config.sigma) if dense else cam)
         return torch.stack(maps).mean(0)
 
     def _standard(self, images: Tensor) -> Tensor:

@@ -43,12 +43,14 @@ class GradCAM:
             raise ValueError(f"layer must be a module of the network, got a {type(layer).__name__} that is none of it")
         self.network, self.layer = network, layer
 
-    def __call__(self, images: Tensor, target: Callable[[Any], Tensor]) -> Tensor:
+    def __call__(self, images: Tensor, target: Callable[[Any], Tensor], *, enlarge: bool = True) -> Tensor:
         """The maps of a batch for one number a picture.
 
         images: float Tensor (N, C, H, W), as the network takes them, all in one pass. target: takes the network's
-        output and returns (N,), differentiable, each number from its own picture alone. Returns (N, H, W) of at least
-        0, not normalised: scores of different pictures stay comparable, and so do their maps.
+        output and returns (N,), differentiable, each number from its own picture alone. enlarge: to the size of the
+        pictures, as if the places of the layer were tiles that fill them; that is about right for layers that pad.
+        Returns (N, H, W), or (N, h, w) without it, of at least 0, not normalised: scores of different pictures stay
+        comparable, and so do their maps.
 
         The network runs in eval mode, so a picture's map does not depend on the others in the batch. Its modes, its
         parameters and their gradients are left as they were; a surrounding ``torch.no_grad`` or
@@ -84,7 +86,8 @@ class GradCAM:
             # M = max(0, Σ_k w_k A_k), w_k = mean over the places of ∂y/∂A_k
             weights = gradient.mean((2, 3), keepdim=True)
             maps = relu((weights * outputs[0]).sum(1, keepdim=True))
-            return interpolate(maps, images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+            maps = interpolate(maps, images.shape[2:], mode="bilinear", align_corners=False) if enlarge else maps
+            return maps[:, 0]
 
 
 def check_batch(images: Any) -> None:
