@@ -188,7 +188,7 @@ ALIGNED = ("bottle", *OBJECTS)  # always in the same place, give or take: a dens
 
 def _cutpaste(recipe: CutPasteConfig, kind: type[CutPaste] = CutPaste) -> Callable[[PictureData, int], Measured]:
     def measure(data: PictureData, seed: int) -> Measured:
-        config = dataclasses.replace(recipe, by_place=data.name in ALIGNED)
+        config = dataclasses.replace(recipe, by_place=recipe.level == "patch" and data.name in ALIGNED)
         start = time.perf_counter()
         detector = kind(config, seed=seed)
         detector.fit(data.train, progress=False)
@@ -234,6 +234,7 @@ CUTPASTE = {
     "three-way": CutPasteConfig.quick(),
     "CutPaste": CutPasteConfig.quick(augmentation="cut_paste"),
     "scar": CutPasteConfig.quick(augmentation="scar"),
+    "three-way, whole pictures": CutPasteConfig.quick(level="image"),  # its map is GradCAM's
 }
 UNTRAINED = "untrained network"
 DRAWING = {LEAKS, *DEEP, *ANOGAN, *CUTPASTE, UNTRAINED}  # variants in which chance has a part

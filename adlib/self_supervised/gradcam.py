@@ -48,9 +48,9 @@ class GradCAM:
 
         images: float Tensor (N, C, H, W), as the network takes them, all in one pass. target: takes the network's
         output and returns (N,), differentiable, each number from its own picture alone. enlarge: to the size of the
-        pictures, as if the places of the layer were tiles that fill them; that is about right for layers that pad.
-        Returns (N, H, W), or (N, h, w) without it, of at least 0, not normalised: scores of different pictures stay
-        comparable, and so do their maps.
+        pictures, as if the places of the layer were tiles that fill them; for layers that pad that is right to half a
+        place. Returns (N, H, W), or (N, h, w) without it, of at least 0, not normalised: scores of different pictures
+        stay comparable, and so do their maps.
 
         The network runs in eval mode, so a picture's map does not depend on the others in the batch. Its modes, its
         parameters and their gradients are left as they were; a surrounding ``torch.no_grad`` or
