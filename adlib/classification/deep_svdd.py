@@ -349,8 +349,8 @@ class DeepSVDD(Detector):
 
     def _set_state(self, state: dict[str, Any]) -> None:
         self.spheres_ = []
-        for saved in state.pop("spheres"):
+        for saved in state["spheres"]:
             sphere = _Sphere(self.shape_).to(self.device).eval()
             sphere.load_state_dict(saved)
             self.spheres_.append(sphere)
-        vars(self).update(state)
+        vars(self).update({name: value for name, value in state.items() if name != "spheres"})
