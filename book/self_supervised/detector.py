@@ -20,7 +20,7 @@
 # A network learns to tell normal pictures from pasted ones. Then its answer is thrown away, and a Gaussian over its
 # features does the scoring. Why that is done, what it is worth against a network that learnt nothing, and where it fails.
 #
-# *Time to read 45 min · time to run 45 s · needs: {doc}`/book/self_supervised/cutpaste`*
+# *Time to read 45 min · time to run 60 s · needs: {doc}`/book/self_supervised/cutpaste`*
 #
 # You will be able to
 #
