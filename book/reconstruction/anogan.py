@@ -1074,8 +1074,8 @@ plots.table(
 )
 
 # %% [markdown]
-# The search reaches the paper's figure; the encoder has about the same. We had aimed at 95 for the encoder, since it
-# never gets caught in a poor minimum. It has 4 epochs here, where f-AnoGAN has 50,000 steps; a few trials with more
+# The search reaches the paper's figure; the encoder has about the same. We had aimed at 95 for the encoder, which
+# depends on no start. It has 4 epochs here, where f-AnoGAN has 50,000 steps; a few trials with more
 # epochs, on training pictures, went up and down.
 #
 # What do the two terms do alone? The mean over the digits, each term as its own score:
@@ -1148,9 +1148,8 @@ plots.table(
 )
 
 # %% [markdown]
-# That is far from the use of an inspection line, and the map is weak too. A GAN that has seen two hundred photographs for
-# a thousand steps makes a blurred bottle; the residual then shows every edge that is not where $G$ puts it, and a defect
-# is one edge among many. One seed stands behind each row.
+# Both are far from what an inspection line needs, and so are the maps. Two hundred photographs and a thousand steps are
+# few for a GAN. One seed stands behind each row.
 #
 # Three remarks on the paper's figure.
 #
