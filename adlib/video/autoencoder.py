@@ -88,6 +88,7 @@ class SpaceTimeAutoencoder(nn.Module):
         self.multiple = 2 ** len(widths)
 
     def forward(self, clips: Tensor) -> Tensor:
+        """clips: (N, L, C, H, W) in [0, 1]. Returns what is rebuilt of them, of the same shape."""
         sizes = clips.shape[1], *clips.shape[3:]
         time, height, width = (-size % self.multiple for size in sizes)
         x = pad(clips.transpose(1, 2), (0, width, 0, height, 0, time), mode="replicate")
@@ -101,7 +102,7 @@ class ConvAutoencoder(VideoDetector):
     .. math:: \min_W \; \mathrm{E}_x \lVert x - f_W(x) \rVert^2, \qquad
               e(t) = \frac{1}{C H W} \frac{1}{|K_t|} \sum_{k \in K_t} \lVert x_k(t - k) - f_W(x_k)(t - k) \rVert^2
 
-    :math:`f_W` sees clips of L frames (:class:`SpaceTimeAutoencoder`); :math:`K_t` are the starts of all clips that
+    :math:`f_W` sees clips of L frames (``SpaceTimeAutoencoder``); :math:`K_t` are the starts of all clips that
     hold frame t. ``anomaly_score`` is e(t) itself, so that a threshold needs neither the smallest nor the largest error
     of the video: it is known L - 1 frames after the frame. ``anomaly_map`` is the squared error of a pixel, mean over
     channels and over the same clips; its mean is the score. :meth:`regularity` is the score of the papers, which takes
@@ -128,7 +129,7 @@ class ConvAutoencoder(VideoDetector):
     def regularity(self, video: Frames, denominator: str = "max") -> np.ndarray:
         """:func:`adlib.metrics.regularity_score` of the errors of one video: high where normal.
 
-        video: as in :meth:`fit`. denominator: ``"max"`` or ``"range"``. Returns (T,) float64 in [0, 1].
+        video: as in ``fit``. denominator: ``"max"`` or ``"range"``. Returns (T,) float64 in [0, 1].
         """
         return regularity_score(self.anomaly_score(video), denominator)
 
