@@ -1074,9 +1074,8 @@ plots.table(
 )
 
 # %% [markdown]
-# The search reaches the paper's figure; the encoder has about the same. We had aimed at 95 for the encoder, which
-# depends on no start. It has 4 epochs here, where f-AnoGAN has 50,000 steps; a few trials with more
-# epochs, on training pictures, went up and down.
+# The search reaches the paper's figure; the encoder has about the same. We had aimed at 95 for the encoder and missed it.
+# It has 4 epochs here, where f-AnoGAN has 50,000 steps.
 #
 # What do the two terms do alone? The mean over the digits, each term as its own score:
 

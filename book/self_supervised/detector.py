@@ -1266,8 +1266,8 @@ close(table.softmax(0).detach(), best / best.sum(0), atol=1e-3, rtol=0)
 # :class: dropdown
 # ````
 #
-# $\frac1n \sum_i c_i^\top S^{-1} c_i$ is the trace of
-# $S^{-1} \frac1n \sum_i c_i c_i^\top = I$, which is $D$. It holds for any distribution, so a mean near $D$ on training rows is no sign of a Gaussian.
+# $\frac1n \sum_i c_i^\top S^{-1} c_i$ is the trace of $S^{-1} \frac1n \sum_i c_i c_i^\top = I$, which is $D$. It holds
+# for any distribution, so a mean near $D$ on training rows is no sign of a Gaussian.
 # Within the span the trace is the rank, $n - 1$, so the mean is $n - 1$. And every single row has it. Let $c$ be the
 # matrix with rows $c_i$ and $S^+$ the inverse within the span. Then $c\, S^+ c^\top$ is $n$ times the projection onto the
 # columns of $c$. These span all vectors of $n$ entries with sum 0, so it is $n (I - \frac1n \mathbf{1}\mathbf{1}^\top)$,
