@@ -96,7 +96,7 @@ def train(
     device = accelerator.device if accelerator else _device_of(state)
     run: dict[str, Any] = {"seed": seed, "batch_size": batch_size, "items": n, "state": sorted(state)}
     if checkpoint:
-        run |= {"settings": repr(sorted((settings or {}).items())), "data": _fingerprint(data)}
+        run |= {"settings": repr(sorted((settings or {}).items())), "data": fingerprint(data)}
     if isinstance(data, Tensor):
         data = data.to(device)
     plain = {k: accelerator.unwrap_model(v) if accelerator and _is_module(v) else v for k, v in state.items()}
@@ -155,8 +155,10 @@ def _collate(data: Dataset, indices: Tensor, device: torch.device) -> Any:
     return batch.to(device) if isinstance(batch, Tensor) else [part.to(device) for part in batch]
 
 
-def _fingerprint(data: Tensor | Dataset) -> str:
-    """Of a Tensor its type, shape and bytes; of a Dataset its type alone, since reading it all would take too long."""
+def fingerprint(data: Tensor | Dataset) -> str:
+    """A text that is another for other data: of a Tensor its type, shape and bytes hashed; of a Dataset its type alone,
+    since reading it all would take too long.
+    """
     if not isinstance(data, Tensor):
         return type(data).__name__
     plain = data.detach().cpu().contiguous()

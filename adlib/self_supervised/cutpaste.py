@@ -6,7 +6,6 @@ Taught in :doc:`/book/self_supervised/detector`.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from adlib.self_supervised.gradcam import GradCAM
 from adlib.self_supervised.networks import PATCH, STRIDE, Classifier, PatchNet, ResNet18
 from adlib.self_supervised.patches import PlaceDensities, patch_features, receptive_upsample
 from adlib.self_supervised.variation import varied
-from adlib.training import mix, seeded, train
+from adlib.training import fingerprint, mix, seeded, train
 
 AUGMENTATIONS = {"cut_paste": 2, "scar": 2, "three_way": 3}  # classes of the proxy task
 # Of the pictures ImageNet's networks are trained with, red, green, blue; a grey picture takes the mean of each
@@ -188,7 +187,7 @@ class CutPaste(Detector):
             epochs=config.epochs,
             batch_size=config.batch_size,
             seed=seed,
-            settings=dataclasses.asdict(config) | {"pictures": _digest(images) if file else ""},
+            settings=dataclasses.asdict(config) | {"pictures": fingerprint(images) if file else ""},
             checkpoint=file,
             progress=progress,
             label=label,
@@ -275,7 +274,3 @@ class CutPaste(Detector):
             density.load_state_dict(learnt)
             self.models_.append(model)
             self.densities_.append(density)
-
-
-def _digest(images: Tensor) -> str:
-    return hashlib.sha256(images.numpy().tobytes()).hexdigest()
