@@ -554,13 +554,13 @@ for other in ("patches, untrained", "GradCAM, score"):
 # - **Patches** lead in both figures. A density for each place changes them by a hundredth, which is nothing for one seed.
 # - **Patches, untrained** are near chance. On nuts it is the training that finds the place, and not the density alone. Do
 #   not carry that over to other categories: the records below have a row for it.
-# - **GradCAM** of the score gains by either repair, and by both more than by one. Centred, it no longer carries the term
-#   without a place. Placed, it is where its receptive fields are (and smoother, which this table does not tell apart).
-#   Together they bring it within a few hundredths of the patches by pixel, not by region, and cost no training.
-# - The class *scar* of the same network points away from defects in this run, while the class *pasted* finds them. "The
+# - **GradCAM** of the score gains when it is centred: it no longer carries the term without a place. Placing it where its
+#   receptive fields are moves the figures too, up or down from run to run. Centred, it comes within a few hundredths of
+#   the patches by pixel, not by region, and costs no training.
+# - The class *scar* of the same network is no better than chance here, while the class *pasted* finds defects. "The
 #   anomalous logit" is a choice, and one that needs masks to judge.
-# - The **mean picture** has no network, and an AUPRO above that of every GradCAM that is only stretched. It compares
-#   pixels, so it is sharp where the others are blunt. Nuts of the factory always lie near the middle; that suits it.
+# - The **mean picture** has no network, and an AUPRO about as high as the best GradCAM. It compares pixels, so it is sharp
+#   where the others are blunt. Nuts of the factory always lie near the middle; that suits it.
 #
 # By kind of defect, against the same flawless nuts:
 
