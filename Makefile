@@ -16,7 +16,7 @@ NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cachepro
 
 # What the executed pages depend on besides their own text: the code, the measured figures, the installed versions.
 # jupyter-cache looks at the page alone, so a change here must throw its results away.
-KEY = { find adlib data/results -type f ! -name '*.pyc' | LC_ALL=C sort | xargs cksum; \
+KEY = { find adlib data/results data/weights -type f ! -name '*.pyc' | LC_ALL=C sort | xargs cksum; \
 	ls -d $(VENV)/lib/python*/site-packages/*.dist-info; } | cksum
 # What decides which pages there are and how they are rendered. A change here renders them all, but executes none.
 LOOK = { cat _toc.yml _config.yml book/_static/*; echo $(NOTEBOOKS); } | cksum
@@ -30,7 +30,7 @@ BROWSERS = command -v chromium chromium-browser google-chrome google-chrome-stab
 .DEFAULT_GOAL := help
 .NOTPARALLEL: # two heavy jobs on two cores are many times slower than one after the other
 .DELETE_ON_ERROR:
-.PHONY: help book test serve notebooks bench lint unit unit-once export-check nbval browser colab clean forget-stale
+.PHONY: help book test serve notebooks weights bench lint unit unit-once export-check nbval browser colab clean forget-stale
 
 help: ## list the targets
 	@echo "make TARGET [PYTHON=python3.12] [VENV=.venv]"
@@ -100,6 +100,9 @@ serve: book ## serve the book on this machine
 
 notebooks: $(ENV) ## export the pages to .py and .ipynb, carry the address into the README
 	$(BIN)/python tools/export_notebooks.py
+
+weights: $(ENV) ## train the flow network anew, a quarter of an hour on one core
+	$(BIN)/python tools/train_flow.py
 
 bench: $(ENV) ## measure the speeds the project promises
 	$(BIN)/pytest tests/benchmarks -s

@@ -10,6 +10,7 @@ from adlib.self_supervised.cutpaste import CutPaste
 from adlib.self_supervised.gaussian import GaussianDensity
 from adlib.self_supervised.gradcam import GradCAM
 from adlib.video.autoencoder import ConvAutoencoder
+from adlib.video.future_frame import FutureFramePredictor
 
 __all__ = [
     "SVDD",
@@ -17,6 +18,7 @@ __all__ = [
     "ConvAutoencoder",
     "CutPaste",
     "DeepSVDD",
+    "FutureFramePredictor",
     "GaussianDensity",
     "GradCAM",
     "SoftMarginSVM",

@@ -15,7 +15,6 @@ from adlib.video._motion import motion_pairs
 from adlib.video.flow import end_point_error, flow_loss, horn_schunck
 from adlib.video.flow_network import RAFT, SmallFlow, correlation, new_network, raft_small, train_flow, weights_folder
 
-COMMITTED = weights_folder() / flow_network.WEIGHTS
 
 
 @pytest.fixture
@@ -155,7 +154,6 @@ def test_weights_of_something_else_are_named(state, tmp_path):
         SmallFlow.load(tmp_path / "w")
 
 
-@pytest.mark.skipif(not COMMITTED.is_file(), reason="no weights yet: make weights")
 def test_the_committed_weights_beat_horn_schunck():
     pairs = motion_pairs(16, (64, 64), largest=8, seed=7 * 10**8)
     with torch.no_grad():
