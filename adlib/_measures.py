@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from adlib._video_measures import VIDEO_METHODS
 from adlib.classification.deep_svdd import DeepSVDD, DeepSVDDConfig
 from adlib.classification.svdd import SVDD
 from adlib.datasets import OneClassData
@@ -237,7 +238,8 @@ CUTPASTE = {
     "three-way, whole pictures": CutPasteConfig.quick(level="image"),  # its map is GradCAM's
 }
 UNTRAINED = "untrained network"
-DRAWING = {LEAKS, *DEEP, *ANOGAN, *CUTPASTE, UNTRAINED}  # variants in which chance has a part
+DRAWING = {LEAKS, *DEEP, *ANOGAN, *CUTPASTE, UNTRAINED, *(v for method in VIDEO_METHODS.values() for v in method)}
+"""Variants in which chance has a part."""
 
 METHODS: dict[str, dict[str, Callable[[Any, int], Measured]]] = {
     "svdd": {
@@ -255,4 +257,5 @@ METHODS: dict[str, dict[str, Callable[[Any, int], Measured]]] = {
         **{variant: _cutpaste(config) for variant, config in CUTPASTE.items()},
         UNTRAINED: _cutpaste(CutPasteConfig.quick(), _Untrained),
     },
+    **VIDEO_METHODS,
 }

@@ -26,21 +26,29 @@ from tqdm import tqdm
 
 from adlib import _checks
 from adlib._measures import DRAWING, METHODS, Data
+from adlib._video_measures import VIDEO_METHODS
 from adlib.datasets import one_class
+from adlib.datasets.campus import ucsd, video_folder
 from adlib.datasets.catalogue import data_folder
 from adlib.datasets.factory import CATEGORIES, make_factory
 from adlib.datasets.inspection import mvtec, picture_folder
+from adlib.datasets.plaza import make_plaza
+from adlib.datasets.videos import VideoData
 from adlib.storage import replacing
 
 Record = dict[str, Any]
 ONE_CLASS = ("digits", "mnist", "fashion_mnist", "cifar10")
-SIZES: dict[tuple[str, str], tuple[int, int]] = {  # (H, W) in pixels at which a method sees a set of pictures
+SIZES: dict[tuple[str, str], tuple[int, int]] = {  # (H, W) in pixels at which a method sees a set of pictures or videos
     ("anogan", "bottle"): (64, 64),
     ("cutpaste", "bottle"): (128, 128),
     ("cutpaste", "dobot_cubes"): (96, 128),
     ("cutpaste", "factory"): (64, 64),
+    ("conv_autoencoder", "plaza"): (64, 64),
+    ("conv_autoencoder", "ped1"): (64, 96),
+    ("future_frame", "plaza"): (64, 64),
+    ("future_frame", "ped1"): (64, 96),
 }
-DATASETS = (*ONE_CLASS, "bottle", "dobot_cubes", "factory")
+DATASETS = (*ONE_CLASS, "bottle", "dobot_cubes", "factory", "plaza", "ped1")
 
 
 def results_folder() -> Path:
@@ -63,7 +71,10 @@ def load_results(method: str, dataset: str, folder: str | Path | None = None) ->
 
 
 def mean_metric(records: Iterable[Record], variant: str, metric: str = "auroc") -> float:
-    """The mean of a metric over all categories and seeds of a variant, a fraction. Raises ``ValueError`` for none."""
+    """The mean of a metric over all categories and seeds of a variant, a fraction. Raises ``ValueError`` for none.
+
+    metric: a name in the records' ``metrics``: ``"auroc"`` of pictures, ``"micro_auroc"`` of the frames of videos, ...
+    """
     chosen = [record["metrics"] for record in records if record["variant"] == variant]
     if not chosen:
         raise ValueError(f"variant: no record is named {variant!r}")
@@ -91,6 +102,7 @@ def benchmark(
     method: ``"svdd"``, ``"deep_svdd"``, ``"anogan"`` or ``"cutpaste"``. dataset: ``"digits"``, ``"mnist"``,
     ``"fashion_mnist"``, ``"cifar10"``; for AnoGAN and CutPaste ``"bottle"`` of MVTec AD; for CutPaste
     ``"dobot_cubes"``, a folder with ``normal`` and ``abnormal``, and ``"factory"``, which is drawn for the purpose.
+    Of videos ``"conv_autoencoder"`` and ``"future_frame"`` on ``"plaza"``, drawn too, and ``"ped1"`` of UCSD.
     seeds: integers, for variants that draw; the others are measured once. variants, categories: names of those to
     measure, all where there are none. root: folder of the data. out: folder of the records; when None ``data/results``
     of the checkout, or ``results`` of the working directory where adlib is installed. Raises ``ValueError`` that names
@@ -100,8 +112,9 @@ def benchmark(
         raise ValueError(f"method must be one of {tuple(METHODS)}, got {method!r}")
     if not isinstance(dataset, str) or dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {DATASETS}, got {dataset!r}")
-    if dataset not in ONE_CLASS and (method, dataset) not in SIZES:
+    if (method, dataset) not in SIZES and (dataset not in ONE_CLASS or method in VIDEO_METHODS):
         able = tuple(able for able, known in SIZES if known == dataset)
+        able = able or tuple(name for name in METHODS if name not in VIDEO_METHODS)
         raise ValueError(f"method must be one of {able} for {dataset}, got {method!r}")
     seeds = [_checks.seed(seed) for seed in seeds]
     if not seeds:
@@ -154,10 +167,14 @@ def _categories(dataset: str, root: str | Path | None) -> tuple[str, ...]:
     return one_class(dataset, 0, root=root).class_names if dataset in ONE_CLASS else (dataset,)
 
 
-def _load(method: str, dataset: str, category: str, root: str | Path | None) -> Data:
+def _load(method: str, dataset: str, category: str, root: str | Path | None) -> Data | VideoData:
     if dataset in ONE_CLASS:
         return one_class(dataset, category, root=root)
     size = SIZES[method, dataset]
+    if dataset == "plaza":
+        return video_folder(make_plaza(_drawn(), progress=False), size=size, channels=1)
+    if dataset == "ped1":
+        return ucsd("ped1", root=root, size=size, channels=1)
     if dataset == "bottle":
         return mvtec("bottle", root=root, size=size)
     if dataset == "dobot_cubes":

@@ -47,4 +47,8 @@ def benchmark(
         typer.echo(f"Error: {error}", err=True)
         raise typer.Exit(2) from None
     for name in dict.fromkeys(record["variant"] for record in records):
-        typer.echo(f"{mean_metric(records, name):.4f}  mean AUROC, {name}")
+        micro = "micro_auroc" in records[0]["metrics"]  # of videos: over the frames of all together
+        typer.echo(
+            f"{mean_metric(records, name, 'micro_auroc' if micro else 'auroc'):.4f}  "
+            f"mean {'micro ' if micro else ''}AUROC, {name}"
+        )

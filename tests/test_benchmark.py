@@ -11,14 +11,17 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from adlib import SVDD, AnoGAN, CutPaste, DeepSVDD, _measures, benchmark
+from adlib import SVDD, AnoGAN, CutPaste, DeepSVDD, FutureFramePredictor, _measures, _video_measures, benchmark
 from adlib.classification import deep_svdd
 from adlib.classification.deep_svdd import DeepSVDDConfig
 from adlib.cli import app
 from adlib.datasets import make_factory, mvtec, one_class
-from adlib.metrics import auroc
+from adlib.datasets.campus import video_folder
+from adlib.datasets.plaza import make_plaza
+from adlib.metrics import auroc, micro_macro_auroc
 from adlib.reconstruction.anogan import AnoGANConfig
 from adlib.self_supervised.cutpaste import CutPasteConfig
+from adlib.video.future_frame import FutureFrameConfig
 
 REAL = Path(os.environ.get("ADLIB_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
@@ -305,3 +308,71 @@ def test_bad_arguments_are_named(arguments, message):
     *positional, options = arguments if isinstance(arguments[-1], dict) else (*arguments, {})
     with pytest.raises(ValueError, match=message):
         benchmark.benchmark(*positional, **options)
+
+
+# --- videos
+
+
+def test_videos_are_judged_by_mean_and_by_worst_square_without_the_first_frames(monkeypatch, tmp_path):
+    quick = {"context": 4, "width": 4, "epochs": 1, "steps": 2, "batch_size": 2, "flow": 0.0, "adversarial": 0.0}
+    measure = _video_measures._video(FutureFramePredictor, FutureFrameConfig(**quick))
+    monkeypatch.setattr(benchmark, "METHODS", {"future_frame": {"short": measure}})
+    monkeypatch.setattr(benchmark, "make_plaza", lambda root, progress: make_plaza(root, train=2, test=3, frames=24))
+    monkeypatch.setattr(benchmark, "DRAWING", {"short"})
+    (record,) = benchmark.benchmark("future_frame", "plaza", out=tmp_path, progress=False)
+    assert set(record) == KEYS and record["category"] == "plaza"
+
+    data = video_folder(make_plaza(tmp_path / "data", train=2, test=3, frames=24), size=64, channels=1)
+    assert record["data_sha256"] == data.sha256()
+    detector = FutureFramePredictor(FutureFrameConfig(**quick), seed=0).fit(data.train, progress=False)
+    labels = [video.labels[4:] for video in data.test]
+    dB = [detector.anomaly_score(video)[4:] for video in data.test]
+    found, metrics = micro_macro_auroc(labels, dB), record["metrics"]
+    assert (metrics["micro_auroc"], metrics["macro_auroc"]) == pytest.approx(found[:2], abs=1e-9)
+    masks = np.concatenate([video.masks[4:24].numpy() for video in data.test])
+    maps = np.concatenate([detector.anomaly_map(video)[4:].numpy() for video in data.test])
+    assert metrics["pixel_auroc"] == pytest.approx(auroc(masks.ravel(), maps.ravel()), abs=1e-9)
+    square = FutureFramePredictor(FutureFrameConfig(**quick, patch=16), seed=0).fit(data.train, progress=False)
+    worst = micro_macro_auroc(labels, [square.anomaly_score(video)[4:] for video in data.test])
+    assert (metrics["micro_auroc_square"], metrics["macro_auroc_square"]) == pytest.approx(worst[:2], abs=1e-9)
+
+
+def test_stretched_scores_and_regularity_in_a_record():
+    """By hand: two videos, of which the second has larger errors throughout."""
+    videos = [
+        SimpleNamespace(labels=torch.tensor([0] * 4 + [0, 0, 1]), masks=None),
+        SimpleNamespace(labels=torch.tensor([0] * 4 + [0, 1, 1]), masks=None),
+    ]
+    errors = torch.tensor([[1.0, 2, 3], [4, 6, 8]])
+    maps = [e[:, None, None].expand(3, 20, 20) for e in errors]
+    metrics = _video_measures.of_videos(SimpleNamespace(test=videos), maps)
+    # normal 1 2 4, anomalous 3 6 8: the 3 is below the 4
+    assert metrics["micro_auroc"] == metrics["micro_auroc_square"] == pytest.approx(8 / 9)
+    # stretched: normal 0 0.5 0, anomalous 1 0.5 1: one tie
+    assert metrics["micro_auroc_per_video"] == pytest.approx(8.5 / 9)
+    # by the maximum: normal 0 1/3 0, anomalous 2/3 1/4 1/2: one below
+    assert metrics["micro_auroc_regularity"] == pytest.approx(8 / 9)
+    assert metrics["macro_auroc"] == 1 and "pixel_auroc" not in metrics
+
+
+def test_video_methods_take_videos_and_the_others_pictures(tmp_path):
+    with pytest.raises(ValueError, match=r"one of .*'cutpaste'\) for mnist, got 'future_frame'"):
+        benchmark.benchmark("future_frame", "mnist", out=tmp_path)
+    with pytest.raises(ValueError, match=r"method must be one of \('conv_autoencoder', 'future_frame'\) for plaza"):
+        benchmark.benchmark("svdd", "plaza", out=tmp_path)
+
+
+@pytest.mark.skipif(not (REAL / "ucsd_ped1").is_dir(), reason="no UCSD Ped1 here")
+def test_ped1_has_its_frames_and_labels():
+    data = benchmark._load("future_frame", "ped1", "ped1", REAL)
+    assert len(data.test) == 17 and sum(int(video.labels.sum()) for video in data.test) == 1973
+    assert data.test[0].shape[1:] == (1, 64, 96)
+
+
+def test_the_last_frame_as_a_prediction_is_the_change_between_frames(monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmark, "make_plaza", lambda root, progress: make_plaza(root, train=2, test=3, frames=24))
+    (record,) = benchmark.benchmark("future_frame", "plaza", variants=["last frame"], out=tmp_path, progress=False)
+    data = video_folder(make_plaza(tmp_path / "data", train=2, test=3, frames=24), size=64, channels=1)
+    labels = [video.labels[4:] for video in data.test]
+    changes = [(video[4:24] - video[3:23]).square().mean((1, 2, 3)) for video in data.test]
+    assert record["metrics"]["micro_auroc"] == pytest.approx(micro_macro_auroc(labels, changes).micro, abs=1e-9)

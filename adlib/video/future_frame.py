@@ -108,7 +108,7 @@ class FutureFrameConfig:
     @classmethod
     def quick(cls, **changes: Any) -> FutureFrameConfig:
         """For two CPU cores and frames of 64 x 64 pixels: a narrow network, few steps. changes: fields to set."""
-        small: dict[str, Any] = {"width": 16, "critic": (16, 32, 64), "flow": 0.05, "learning_rate": 2e-3}
+        small: dict[str, Any] = {"width": 16, "critic": (16, 32, 64), "flow": 0.02, "learning_rate": 2e-3}
         small |= {"critic_rate": 2e-4, "drop": 150, "epochs": 4, "steps": 50, "batch_size": 8}
         return cls(**small | changes)
 
@@ -265,7 +265,9 @@ class FutureFramePredictor(VideoDetector):
         return network.to(self.device)
 
     def _new_model(self, channels: int) -> UNet:
-        return UNet(self.config.context, channels, self.config.width).to(self.device)
+        model = UNet(self.config.context, channels, self.config.width)
+        # A quarter less time on a CPU than with the channels first
+        return model.to(memory_format=torch.channels_last).to(self.device)  # type: ignore[call-overload]
 
     def _new_critic(self, shape: tuple[int, ...]) -> PatchCritic:
         critic = PatchCritic(shape[0], self.config.critic)
