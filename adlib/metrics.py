@@ -36,7 +36,10 @@ class F1Max(NamedTuple):
 
 
 class VideoAUROC(NamedTuple):
-    """AUROC of the frames of several videos, taken both ways."""
+    """AUROC of the frames of several videos, taken both ways.
+
+    Taught in :doc:`/book/video/autoencoder`.
+    """
 
     #: Of the frames of all videos together, in [0, 1].
     micro: float
@@ -205,6 +208,7 @@ def psnr(prediction: Values, target: Values, data_range: float = 1.0) -> np.ndar
     prediction, target: (N, ...) of the same shape, finite, two or more dimensions. data_range: largest value minus
     smallest that a picture may take, above 0: 1 for [0, 1], 2 for [-1, 1], 255 for bytes. Returns (N,) float64.
     Raises ValueError on anything else. Source: Liu et al., 2018.
+    Taught in :doc:`/book/video/future_frame`.
     """
     predicted, true = finite(prediction, "prediction"), finite(target, "target")
     if predicted.ndim < 2:
@@ -231,6 +235,7 @@ def regularity_score(errors: Values, denominator: str = "max") -> np.ndarray:
 
     errors: (T,) finite, of one video. denominator: ``"max"`` (errors then not below 0) or ``"range"``.
     Returns (T,) float64 in [0, 1]. Raises ValueError on anything else. Source: Hasan et al., 2016.
+    Taught in :doc:`/book/video/autoencoder`.
     """
     error = finite(errors, "errors").astype(np.float64)
     if error.ndim != 1:
@@ -253,6 +258,7 @@ def min_max(scores: Values) -> np.ndarray:
     last has come; and the worst frame of every video gets 1, of one without any anomaly too.
 
     scores: (T,) finite. Returns (T,) float64. Raises ValueError on anything else. Source: Liu et al., 2018.
+    Taught in :doc:`/book/video/future_frame`.
     """
     score = finite(scores, "scores", 1).astype(np.float64)
     above = score - score.min()
@@ -272,6 +278,7 @@ def micro_macro_auroc(labels: Sequence[Values], scores: Sequence[Values], *, nor
     labels: for each video (T,) of 0 or 1. scores: for each video (T,) finite, as long as its labels. normalise:
     ``"none"`` or ``"per_video"``. Returns :class:`VideoAUROC`. Raises ValueError on anything else, and where no video
     has both labels: macro is then not defined, and :func:`auroc` of the joined arrays gives micro alone.
+    Taught in :doc:`/book/video/autoencoder`.
     """
     if normalise not in ("none", "per_video"):
         raise ValueError(f'normalise must be "none" or "per_video", got {normalise!r}')

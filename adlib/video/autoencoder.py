@@ -1,6 +1,6 @@
 """An autoencoder with 3-D convolutions: what moves as it always did is rebuilt well, what does not is not.
 
-Taught in ``book/video/autoencoder``.
+Taught in :doc:`/book/video/autoencoder`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class SpaceTimeAutoencoder(nn.Module):
     not divide are padded at their ends by the border's values; what comes out is cut to the size of what went in.
 
     channels: 1 or 3. widths: maps of each stage. ``forward`` takes and returns (N, L, C, H, W) in [0, 1].
-    Source: Zhao et al., 2017, in the sizes of PyAnomaly. Taught in ``book/video/autoencoder``.
+    Source: Zhao et al., 2017, in the sizes of PyAnomaly. Taught in :doc:`/book/video/autoencoder`.
     """
 
     def __init__(self, channels: int, widths: Sequence[int]) -> None:
@@ -115,7 +115,7 @@ class ConvAutoencoder(VideoDetector):
     Frames: grey or colour, of any size. Source: Hasan et al., 2016, and Zhao et al., 2017. Differences: Hasan's network
     has 2-D convolutions over stacked frames, and the error is a sum of norms; PyAnomaly keeps of each frame only the
     error in the last clip that holds it, and takes the root of the loss.
-    Taught in ``book/video/autoencoder``.
+    Taught in :doc:`/book/video/autoencoder`.
     """
 
     config_class = ConvAutoencoderConfig

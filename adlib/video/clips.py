@@ -1,6 +1,6 @@
 """Clips: the runs of frames that video methods look at, drawn for training, and sliding along a video for scoring.
 
-Taught in ``book/video/autoencoder``.
+Taught in :doc:`/book/video/autoencoder`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Clips(Dataset[Tensor]):
     videos: a sequence, each a float Tensor (T, C, H, W) in [0, 1] or a Dataset whose slices give one. length: frames of
     a clip. stride: from one frame of a clip to the next, 1 for neighbours (larger ones show the same scene faster).
     Raises ``ValueError`` for videos that are shorter than a clip, or whose frames differ in shape.
-    Taught in ``book/video/autoencoder``.
+    Taught in :doc:`/book/video/autoencoder`.
     """
 
     def __init__(self, videos: Sequence[Frames], length: int, *, stride: int = 1) -> None:
@@ -76,7 +76,7 @@ def overlapping(blocks: Iterable[Tensor], length: int) -> Iterator[Tensor]:
 
     blocks: (n, C, H, W), the frames in order. length: frames of a clip. Yields (m, C, H, W) with m of at least
     ``length``; they hold m - length + 1 clips each, and those of all together are the clips of the video in order.
-    Taught in ``book/video/autoencoder``.
+    Taught in :doc:`/book/video/autoencoder`.
     """
     kept: Tensor | None = None
     for block in blocks:
@@ -96,7 +96,7 @@ def mean_over_clips(errors: Iterable[Tensor]) -> Iterator[Tensor]:
     ends lies in L clips, the first and the last frame in one.
 
     errors: blocks (n, L, ...), the clips of one video in order, at steps of one frame. Yields blocks (m, ...), a value
-    for each frame, as soon as no later clip holds it. Taught in ``book/video/autoencoder``.
+    for each frame, as soon as no later clip holds it. Taught in :doc:`/book/video/autoencoder`.
     """
     rest: tuple[Tensor, Tensor] | None = None  # of the frames that later clips hold too
     for block in errors:

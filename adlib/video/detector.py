@@ -2,7 +2,7 @@
 
 A video: float Tensor (T, C, H, W) in [0, 1], or a Dataset whose slices give one, such as
 :class:`adlib.datasets.videos.Video`. Scores: the higher, the more anomalous.
-Taught in ``book/video/autoencoder``.
+Taught in :doc:`/book/video/autoencoder`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class VideoDetector(DetectorBase):
     device: ``"cpu"``, ``"cuda"``, ...; a GPU if there is one when None. Raises ``ValueError`` that names the argument.
 
     Learned: ``shape_`` (C, H, W) of the frames, ``threshold_`` once calibrated.
-    Taught in ``book/video/autoencoder``.
+    Taught in :doc:`/book/video/autoencoder`.
     """
 
     batch_size: ClassVar[int] = 16  # frames read and scored at once

@@ -1,7 +1,7 @@
 """Optical flow: how each pixel moves from one frame to the next, and a loss that asks a prediction to move alike.
 
 A flow is a float Tensor (N, 2, H, W) in pixels from frame a to frame b: ``flow[:, 0]`` = u to the right,
-``flow[:, 1]`` = v down, with b(x + u, y + v) = a(x, y). Taught in ``book/video/flow``.
+``flow[:, 1]`` = v down, with b(x + u, y + v) = a(x, y). Taught in :doc:`/book/video/flow`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def check_frames(frames: Any, name: str, *, channels: tuple[int, ...] = (), like
 
     A predicted frame may leave [0, 1], so the range is not checked. name: what to call it in the message. channels: the
     numbers C that are accepted, any when empty. like: another tensor whose N, H, W and dtype it must have.
-    Taught in ``book/video/flow``.
+    Taught in :doc:`/book/video/flow`.
     """
     letter = str(channels[0]) if len(channels) == 1 else "C"
     wanted = f"{name} must be a float Tensor (N, {letter}, H, W)"
@@ -51,7 +51,7 @@ def check_frames(frames: Any, name: str, *, channels: tuple[int, ...] = (), like
 def check_pair(a: Any, b: Any, least: int) -> None:
     """Check two frames of one shape, grey or colour, with sides of at least so many pixels.
 
-    Raises ``ValueError`` that names the argument. Taught in ``book/video/flow``.
+    Raises ``ValueError`` that names the argument. Taught in :doc:`/book/video/flow`.
     """
     check_frames(a, "a", channels=(1, 3))
     check_frames(b, "b", channels=(a.shape[1],), like=a)
@@ -68,7 +68,7 @@ def warp(frame: Tensor, flow: Tensor) -> Tensor:
 
     frame: b, float (N, C, H, W). flow: (N, 2, H, W) in pixels, of the same dtype. Returns (N, C, H, W). Where a pixel
     of a is hidden in b, what comes is the thing that hides it. Raises ``ValueError`` that names the argument.
-    Source: Jaderberg et al., 2015, for the gradient of the sampling. Taught in ``book/video/flow``.
+    Source: Jaderberg et al., 2015, for the gradient of the sampling. Taught in :doc:`/book/video/flow`.
     """
     check_frames(frame, "frame")
     check_frames(flow, "flow", channels=(2,), like=frame)
@@ -76,7 +76,7 @@ def warp(frame: Tensor, flow: Tensor) -> Tensor:
 
 
 def fetch(frame: Tensor, flow: Tensor) -> Tensor:
-    """What :func:`warp` does, without its checks. Taught in ``book/video/flow``."""
+    """What :func:`warp` does, without its checks. Taught in :doc:`/book/video/flow`."""
     height, width = frame.shape[2:]
     x = torch.arange(width, dtype=flow.dtype, device=flow.device) + flow[:, 0]
     y = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None] + flow[:, 1]
@@ -92,7 +92,7 @@ def end_point_error(flow: Tensor, truth: Tensor, where: Tensor | None = None) ->
 
     flow, truth: (N, 2, H, W) in pixels. where: bool (N, H, W), the pixels that count; all when None. Returns (N,) in
     pixels, NaN for a picture in which no pixel counts. Raises ``ValueError`` that names the argument.
-    Source: Baker et al., 2011. Taught in ``book/video/flow``.
+    Source: Baker et al., 2011. Taught in :doc:`/book/video/flow`.
     """
     check_frames(flow, "flow", channels=(2,))
     check_frames(truth, "truth", channels=(2,), like=flow)
@@ -114,7 +114,7 @@ def flow_to_colour(flow: Tensor, largest: float | None = None) -> Tensor:
     flow: (N, 2, H, W) in pixels. largest: the speed, in pixels, that has full colour, as has every greater one; when
     None the greatest of all N flows, so that their colours compare. Returns (N, 3, H, W) in [0, 1], red, green, blue.
     Raises ``ValueError`` that names the argument. Source: the idea of Baker et al., 2011; the hues are those of HSV.
-    Taught in ``book/video/flow``.
+    Taught in :doc:`/book/video/flow`.
     """
     check_frames(flow, "flow", channels=(2,))
     if largest is not None:
@@ -152,7 +152,7 @@ def horn_schunck(
     contrast take less. iterations: Jacobi updates after each warp. levels: of the
     pyramid, each half as large as the one before; the coarsest must keep sides of 8 pixels. warps: on each level.
     Returns the flow (N, 2, H, W) in pixels. Raises ``ValueError`` that names the argument.
-    Source: Horn and Schunck, 1981; warping in a pyramid after Brox et al., 2004. Taught in ``book/video/flow``.
+    Source: Horn and Schunck, 1981; warping in a pyramid after Brox et al., 2004. Taught in :doc:`/book/video/flow`.
     """
     check_pair(a, b, COARSEST)
     _checks.positive(weight=weight)
@@ -200,7 +200,7 @@ def _gradient(image: Tensor) -> Tensor:
 def resized(flow: Tensor, size: Any) -> Tensor:
     """The flow of the same motion in frames of another size (H, W): its lengths grow with the frame.
 
-    Taught in ``book/video/flow``.
+    Taught in :doc:`/book/video/flow`.
     """
     if tuple(flow.shape[2:]) == tuple(size):
         return flow
@@ -228,7 +228,7 @@ def flow_loss(
     frame, predicted, real: I_t and the two I_{t+1}, (N, C, H, W) in [0, 1]. flow_real: f(I_t, real) if it is known
     already, since it does not change while a predictor learns; real may then be None. Returns a scalar in pixels, the
     mean over N, both components and all pixels. Raises ``ValueError`` that names the argument.
-    Source: Liu et al., 2018. Taught in ``book/video/flow``.
+    Source: Liu et al., 2018. Taught in :doc:`/book/video/flow`.
     """
     check_frames(frame, "frame")
     check_frames(predicted, "predicted", channels=(frame.shape[1],), like=frame)

@@ -1,6 +1,6 @@
 """A small network that estimates optical flow, its training on generated motion, and RAFT with the same call.
 
-Taught in ``book/video/flow``.
+Taught in :doc:`/book/video/flow`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torchvision.models import optical_flow
 from adlib import _checks
 from adlib.storage import load_state, save_state
 from adlib.training import mix, seeded, train
-from adlib.video._motion import motion_pairs
+from adlib.video.motion import motion_pairs
 from adlib.video.flow import check_pair, fetch, resized
 
 LEAST = 32  # pixels: the least side of a frame
@@ -46,7 +46,7 @@ class SmallFlow(nn.Module):
     learnt from. Brightness and contrast of the pair are taken out first. Raises ``ValueError`` that names the argument.
 
     Source: Sun et al., 2018 (PWC-Net); the shared decoder after Hur and Roth, 2019. Smaller, and trained by this
-    project on generated motion alone. Taught in ``book/video/flow``.
+    project on generated motion alone. Taught in :doc:`/book/video/flow`.
     """
 
     def __init__(self, *, width: int = 16, radius: int = 2):
@@ -124,7 +124,7 @@ class SmallFlow(nn.Module):
 def weights_folder() -> Path:
     """Where the weights trained by this project lie: ``data/weights`` of the checkout, or inside the installed package.
 
-    Taught in ``book/video/flow``.
+    Taught in :doc:`/book/video/flow`.
     """
     installed = Path(__file__).parents[1] / "weights"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "data" / "weights"
@@ -136,7 +136,7 @@ def correlation(f_a: Tensor, f_b: Tensor, radius: int) -> Tensor:
     .. math:: c_\delta(p) = \langle f_a(p), f_b(p + \delta) \rangle, \qquad |\delta|_\infty \le r
 
     f_a, f_b: (N, C, H, W). radius: r. Returns (N, (2 r + 1) ** 2, H, W), row by row; beyond the border features are 0.
-    Source: Dosovitskiy et al., 2015. Taught in ``book/video/flow``.
+    Source: Dosovitskiy et al., 2015. Taught in :doc:`/book/video/flow`.
     """
     height, width = f_a.shape[2:]
     around = F.pad(f_b, [radius] * 4)
@@ -167,7 +167,7 @@ def train_flow(
     batch_size: pairs a step. size: (H, W) of them. largest: pixels, of the shapes' shift. learning_rate: the highest,
     of AdamW; it rises for a tenth of all steps and falls to nearly 0. seed: every draw comes from it. checkpoint: a
     file to go on from. Returns for each epoch the means of ``"loss"`` and ``"error"``, the end-point error in pixels.
-    Raises ``ValueError`` that names the argument. Taught in ``book/video/flow``.
+    Raises ``ValueError`` that names the argument. Taught in :doc:`/book/video/flow`.
     """
     epochs, steps = _checks.integer("epochs", epochs, 1), _checks.integer("steps", steps, 1)
     batch_size = _checks.integer("batch_size", batch_size, 1)
@@ -210,7 +210,7 @@ def train_flow(
 
 
 def new_network(seed: int = 0, **constants: Any) -> SmallFlow:
-    """A :class:`SmallFlow` whose random start comes from a seed. Taught in ``book/video/flow``."""
+    """A :class:`SmallFlow` whose random start comes from a seed. Taught in :doc:`/book/video/flow`."""
     with seeded(mix(_checks.seed(seed), 1)):
         return SmallFlow(**constants)
 
@@ -221,7 +221,7 @@ class RAFT(nn.Module):
     network: takes frames in [-1, 1] with sides that are multiples of 8, at least 128, and returns a list of flows, of
     which the last counts. updates: of the flow; 12 in training, fewer are faster. Grey frames are repeated. Smaller
     frames are padded by their border pixels, and the flow is cut back. Source: Teed and Deng, 2020.
-    Taught in ``book/video/flow``.
+    Taught in :doc:`/book/video/flow`.
     """
 
     def __init__(self, network: Callable[..., list[Tensor]], *, updates: int = 12):
@@ -243,7 +243,7 @@ def raft_small(weights: str | None = "things", *, updates: int = 12) -> RAFT:
 
     weights: ``"things"``, trained on FlyingChairs and FlyingThings3D, which torchvision fetches once; None for a random
     start. updates: of the flow. Raises ``OSError`` that says what to do where the weights cannot be had, ``ValueError``
-    that names the argument. Source: Teed and Deng, 2020. Taught in ``book/video/flow``.
+    that names the argument. Source: Teed and Deng, 2020. Taught in :doc:`/book/video/flow`.
     """
     if weights not in ("things", None):
         raise ValueError(f"weights must be 'things' or None, got {weights!r}")

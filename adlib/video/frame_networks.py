@@ -1,6 +1,6 @@
 """The two networks of future frame prediction: a U-Net that draws the next frame, and a critic that judges patches.
 
-Taught in ``book/video/future_frame``.
+Taught in :doc:`/book/video/future_frame`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class UNet(nn.Module):
     frames: t, how many go in. channels: C of each. width: maps of the first level. ``forward`` takes (N, t, C, H, W)
     in [0, 1] and returns (N, C, H, W) in [0, 1]; inside both are in [-1, 1].
     Source: Ronneberger et al., 2015, in the sizes of Liu et al., 2018 (width 64: 7,704,195 weights for t = 4, C = 3).
-    Taught in ``book/video/future_frame``.
+    Taught in :doc:`/book/video/future_frame`.
     """
 
     def __init__(self, frames: int, channels: int, width: int = 64) -> None:
@@ -66,7 +66,7 @@ class PatchCritic(nn.Module):
     channels: C of the frame. widths: maps of each layer. ``forward`` takes (N, C, H, W) in [0, 1], each side long
     enough to reflect, and returns (N, 1, h, w) in (0, 1), for the paper's widths and 256 pixels 35 x 35.
     Source: Isola et al., 2017 (PatchGAN), in the sizes of Liu et al., 2018, whose code has the sigmoid that the
-    least-squares GAN does without. Taught in ``book/video/future_frame``.
+    least-squares GAN does without. Taught in :doc:`/book/video/future_frame`.
     """
 
     def __init__(self, channels: int, widths: Sequence[int] = (128, 256, 512, 512)) -> None:

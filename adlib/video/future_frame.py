@@ -1,6 +1,6 @@
 """Future frame prediction: what happens as it always did can be foreseen, what does not cannot.
 
-Taught in ``book/video/future_frame``.
+Taught in :doc:`/book/video/future_frame`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def gradient_loss(predicted: Tensor, real: Tensor) -> Tensor:
     column hold the pixels themselves; here they are left out.
 
     predicted, real: (N, C, H, W) of the same shape, sides of at least 2. Returns a scalar, at least 0.
-    Source: Mathieu et al., 2016, with exponent 1. Taught in ``book/video/future_frame``.
+    Source: Mathieu et al., 2016, with exponent 1. Taught in :doc:`/book/video/future_frame`.
     """
     total = predicted.new_zeros(())
     for axis in (-1, -2):
@@ -124,9 +124,9 @@ class FutureFramePredictor(VideoDetector):
     .. math:: \mathcal{L}_G = \lambda_{int} \mathcal{L}_{int} + \lambda_{gd} \mathcal{L}_{gd}
                             + \lambda_{op} \mathcal{L}_{op} + \lambda_{adv} \mathcal{L}_{adv}
 
-    the mean squared error, :func:`gradient_loss`, :func:`~adlib.video.flow.flow_loss`, and the verdict of a
-    :class:`~adlib.video.frame_networks.PatchCritic` that learns beside it, as a least-squares GAN. Losses are computed
-    on frames in [-1, 1], as in the paper, but for the flow, which takes [0, 1].
+    the mean squared error, :func:`~adlib.video.future_frame.gradient_loss`, :func:`~adlib.video.flow.flow_loss`, and
+    the verdict of a :class:`~adlib.video.frame_networks.PatchCritic` that learns beside it, as a least-squares GAN.
+    Losses are computed on frames in [-1, 1], as in the paper, but for the flow, which takes [0, 1].
 
     The score is no stretch of the video's own scores, as the papers' is: it is known as soon as the frame has come
     (:meth:`stream`), and a threshold means the same in every video. Nothing foresees the first t frames; they get the
@@ -143,7 +143,7 @@ class FutureFramePredictor(VideoDetector):
 
     Source: Liu et al., 2018. Differences: the critic and the U-Net learn from the same batch, the critic first, where
     the authors' code draws two; the last clip of a video, which that code never draws, is drawn.
-    Taught in ``book/video/future_frame``.
+    Taught in :doc:`/book/video/future_frame`.
     """
 
     config_class = FutureFrameConfig
@@ -157,7 +157,7 @@ class FutureFramePredictor(VideoDetector):
     def predictions(self, video: Frames) -> Tensor:
         """What was foreseen: (T - t, C, H, W) in [0, 1] on the CPU, for the frames from number t on.
 
-        video: as in :meth:`fit`.
+        video: as in ``fit``.
         """
 
         def foreseen(blocks: Iterable[Tensor]) -> Iterator[Tensor]:

@@ -1,6 +1,6 @@
 """A camera that does not stop: frames come one at a time, and each is scored as it comes.
 
-Taught in ``book/video/future_frame``.
+Taught in :doc:`/book/video/future_frame`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ class Stream:
     """A video that comes frame by frame: each is looked at once, and the last t are kept.
 
     ``push`` gives what ``anomaly_score`` of the whole video gives for that frame. predictor: a fitted
-    :class:`~adlib.video.future_frame.FutureFramePredictor`. Made by its ``stream``.
+    :class:`~adlib.FutureFramePredictor`. Made by its ``stream``.
 
     ``prediction``, ``error``: of the last frame pushed, what was foreseen, (C, H, W), and the anomaly map, (H, W), on
     the CPU; None for the first t.
-    Taught in ``book/video/future_frame``.
+    Taught in :doc:`/book/video/future_frame`.
     """
 
     def __init__(self, predictor: FutureFramePredictor) -> None:

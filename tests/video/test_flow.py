@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import hsv_to_rgb
 from torch import nn
 
-from adlib.video._motion import motion_pairs
+from adlib.video.motion import motion_pairs
 from adlib.video.flow import end_point_error, flow_loss, flow_to_colour, horn_schunck, resized, warp
 
 

@@ -1,6 +1,6 @@
 """Generated motion: pairs of frames whose flow is known exactly, since one texture is drawn twice.
 
-Taught in ``book/video/flow``.
+Taught in :doc:`/book/video/flow`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Motion(NamedTuple):
     """Pairs of frames and how the first moves into the second.
 
     a, b: frames (N, C, H, W) in [0, 1]. flow: (N, 2, H, W) in pixels, of every pixel of a. occluded: bool (N, H, W),
-    where the point that a shows is hidden in b or outside its frame. Taught in ``book/video/flow``.
+    where the point that a shows is hidden in b or outside its frame. Taught in :doc:`/book/video/flow`.
     """
 
     a: Tensor
@@ -72,7 +72,7 @@ def motion_pairs(
     noise: largest standard deviation of independent Gaussian noise on both frames, in grey levels of [0, 1]; each pair
     draws its own from 0 to it. pictures: (M, channels, h, w) in [0, 1], from which all textures are taken; random noise
     of several scales when None. seed: an integer of at least 0. Returns a :class:`Motion` on the CPU.
-    Raises ``ValueError`` that names the argument. Taught in ``book/video/flow``.
+    Raises ``ValueError`` that names the argument. Taught in :doc:`/book/video/flow`.
     """
     n, shapes = _checks.integer("n", n, 1), _checks.integer("shapes", shapes, 0)
     if not isinstance(size, tuple | list) or len(size) != 2:
