@@ -26,9 +26,9 @@ from torch import Tensor
 
 from adlib.datasets.files import read_picture
 from adlib.storage import replacing
-from adlib.video.motion import Motion, motion_pairs
 from adlib.video.flow import end_point_error, horn_schunck, warp
 from adlib.video.flow_network import WEIGHTS, SmallFlow, new_network, train_flow
+from adlib.video.motion import Motion, motion_pairs
 
 ROOT = Path(__file__).resolve().parents[1]
 HELD_OUT = (

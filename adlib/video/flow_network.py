@@ -19,8 +19,8 @@ from torchvision.models import optical_flow
 from adlib import _checks
 from adlib.storage import load_state, save_state
 from adlib.training import mix, seeded, train
-from adlib.video.motion import motion_pairs
 from adlib.video.flow import check_pair, fetch, resized
+from adlib.video.motion import motion_pairs
 
 LEAST = 32  # pixels: the least side of a frame
 WEIGHTS = "flow.safetensors"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from matplotlib.colors import hsv_to_rgb
 from torch import nn
 
-from adlib.video.motion import motion_pairs
 from adlib.video.flow import end_point_error, flow_loss, flow_to_colour, horn_schunck, resized, warp
+from adlib.video.motion import motion_pairs
 
 
 def constant(u, v, n=1, height=48, width=48, dtype=torch.float32):

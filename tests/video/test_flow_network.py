@@ -11,9 +11,9 @@ from torchvision.models import optical_flow
 
 from adlib.storage import save_state
 from adlib.video import flow_network
-from adlib.video.motion import motion_pairs
 from adlib.video.flow import end_point_error, flow_loss, horn_schunck
 from adlib.video.flow_network import RAFT, SmallFlow, correlation, new_network, raft_small, train_flow
+from adlib.video.motion import motion_pairs
 
 
 @pytest.fixture
