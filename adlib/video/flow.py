@@ -190,7 +190,7 @@ def _jacobi(a: Tensor, warped: Tensor, flow: Tensor, weight: float, iterations: 
 
 
 def _gradient(image: Tensor) -> Tensor:
-    """(N, 1, H, W) to its derivatives to the right and down, (N, 2, H, W), exact for cubic polynomials."""
+    """(N, 1, H, W) to its derivatives to the right and down, (N, 2, H, W), exact for polynomials up to degree 4."""
     taps = image.new_tensor([1, -8, 0, 8, -1]).div(12)
     right = F.conv2d(F.pad(image, (2, 2, 0, 0), mode="replicate"), taps.view(1, 1, 1, 5))
     down = F.conv2d(F.pad(image, (0, 0, 2, 2), mode="replicate"), taps.view(1, 1, 5, 1))
