@@ -29,8 +29,23 @@ from IPython.display import display
 from adlib import plots
 from adlib.benchmark import results_folder
 
+TITLES = {
+    "auroc": "AUROC, %",
+    "micro_auroc": "micro AUROC, %",
+    "macro_auroc": "macro AUROC, %",
+    "micro_auroc_per_video": "micro, stretched, %",
+    "average_precision": "average precision, %",
+    "pixel_auroc": "pixel AUROC, %",
+    "aupro": "AUPRO, %",
+}
+
 for path in sorted(results_folder().glob("*.json")):
     records = json.loads(path.read_text(encoding="utf-8"))
+    measured = [
+        name
+        for name in TITLES
+        if all(name in record["metrics"] for record in records)
+    ]
     rows = []
     for variant in dict.fromkeys(record["variant"] for record in records):
         chosen = [record for record in records if record["variant"] == variant]
@@ -42,8 +57,7 @@ for path in sorted(results_folder().glob("*.json")):
                 variant,
                 len({r["category"] for r in chosen}),
                 len({r["seed"] for r in chosen}),
-                mean("auroc"),
-                mean("average_precision"),
+                *[mean(metric) for metric in measured],
                 sum(r["seconds_fit"] for r in chosen),
                 sum(r["seconds_score"] for r in chosen),
             ]
@@ -59,8 +73,7 @@ for path in sorted(results_folder().glob("*.json")):
                 f"{first['method']} on {first['dataset']}",
                 "classes",
                 "seeds",
-                "AUROC, %",
-                "average precision, %",
+                *[TITLES[metric] for metric in measured],
                 "s to fit",
                 "s to score",
             ],
@@ -76,7 +89,9 @@ for path in sorted(results_folder().glob("*.json")):
     )
 
 # %% [markdown]
-# AUROC and average precision are means over classes and seeds; seconds are sums. Average precision depends on the share of anomalies, here about 90 %, see
-# {doc}`/book/foundations/what_is_an_anomaly`.
+# All but seconds are means over classes and seeds; seconds are sums, and depend on what else the machine did. Average
+# precision depends on the share of anomalies, see {doc}`/book/foundations/what_is_an_anomaly`. Micro and macro AUROC are
+# those of frames, see {doc}`/book/video/autoencoder`; *stretched* means that the scores of each video were first
+# stretched to $[0, 1]$, which takes the whole video.
 #
 # To measure again, remove a record and run its command. What is still there is not measured twice.
