@@ -606,7 +606,7 @@ if FULL:  # ResNet-18, 256 pixels, whole pictures, 65,536 steps
 #
 # ### Features on their way
 #
-# The loop once more on nuts, 100 steps, with a look every five. Each frame shows the patches in the plane of the two
+# The loop once more on nuts, 100 steps, looked at eight times. Each frame shows the patches in the plane of the two
 # largest principal components of the features of normal and pasted patches. Real defects have no part in choosing it.
 
 # %%
@@ -636,10 +636,13 @@ chosen = {
     "scar": pick((kind_of == 2) & (cover > 0.02)),
     "real defect": pick((kind_of == 3) & (cover > 0.05)),
 }
+shown = [0, 5, 10, 20, 30, 50, 70, 100]
 film = {}
 
 
 def keep(model, epoch):
+    if 5 * epoch not in shown:
+        return
     f = rows_of(features_of(model, torch.cat([mixed, test]))).double()
     normal = rows_of(features_of(model, train)).double()
     s = energy(f, *gaussian(normal)).view(-1, 81).amax(1)[len(mixed) :]
@@ -698,7 +701,7 @@ def draw_film(figure, step):
 
 plots.slider(
     draw_film,
-    [0, 5, 10, 20, 30, 50, 70, 100],
+    shown,
     label="steps",
     start=7,
     figsize=(7, 4.2),
@@ -1144,6 +1147,10 @@ plots.table(
 summary(drawn)
 
 # %% [markdown]
+# In every category three-way is above the untrained network. Plain CutPaste reaches 95 % in all eight. Three-way does so
+# in seven and lies a little below on the nuts. Scars alone are worse than both; on the grids they are worse than no
+# training at all. A scar looks much like a wire of the grid, which may be why.
+#
 # Bottles of MVTec AD, beside the paper. *Paper* is ResNet-18 from a random start on whole pictures of 256 pixels, mean of
 # five seeds. We read the figures second hand, in the README of a re-implementation; *again* has its own runs. Ours is
 # another network, `PatchNet` on patches, at 128 pixels. So the columns are no race; they say what to expect.
@@ -1186,6 +1193,13 @@ summary(cubes)
 # %% [markdown]
 # The last table is of `dobot_cubes`, photographs of cubes at 96 x 128 pixels; it has no masks, so no metric of pixels. A
 # dash stands where nothing was measured, ± is the standard deviation over the seeds.
+#
+# Neither set flatters the method. **On the bottle training does not pay**: the untrained network ranks the pictures as
+# well as the trained ones. A bottle stands in the same place in every picture, and a density for each place knows what
+# belongs there, whatever the features are. Ours are also about a percent below the paper's.
+#
+# **On the cubes no variant is of use.** The photographs were taken in series, and the normal ones for the test are the
+# last of them, so whatever drifted meanwhile counts as an anomaly. The seeds differ by a tenth or more.
 
 # %% tags=["hide-input"]
 # Where it was measured

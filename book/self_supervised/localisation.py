@@ -994,6 +994,11 @@ plots.table(
     digits=1,
 )
 
+# %% [markdown]
+# The untrained network is the baseline here too. By AUPRO it locates as well on
+# the factory, and on the bottle better than what was trained. What CutPaste teaches is to tell *whether* there is a
+# defect; *where* it is, any feature that differs from its neighbours tells nearly as well.
+
 # %% tags=["hide-input"]
 # Where it was measured
 for key in ("command", "machine", "commit"):
