@@ -359,7 +359,7 @@ def test_the_rates_fall_to_a_tenth_after_drop():
     def moved(drop):
         before, after = (fit(epochs=epochs, steps=4, drop=drop, adversarial=0.0).model_ for epochs in (1, 2))
         pairs = zip(before.parameters(), after.parameters(), strict=True)
-        return float(sum((a - b).abs().sum() for a, b in pairs))
+        return sum((a - b).abs().sum().item() for a, b in pairs)
 
     assert moved(4) < 0.3 * moved(1000)
 
