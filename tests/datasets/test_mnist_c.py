@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, stats
 from sklearn.datasets import load_digits
@@ -396,6 +396,7 @@ def slow_stroke(start: tuple[float, float], end: tuple[float, float]) -> np.ndar
     st.tuples(st.floats(0, 20), st.floats(-10, 40)),
     st.tuples(st.floats(0, 40), st.floats(-10, 40)),
 )
+@example((0.0, 0.0), (2.2e-311, 1.0))  # a slope beyond the largest number
 def test_a_stroke_against_a_slow_loop(start, end):
     ends = [tuple(torch.tensor([value], dtype=torch.float64) for value in point) for point in (start, end)]
     result = _strokes.segment((28, 28), *ends)[0]

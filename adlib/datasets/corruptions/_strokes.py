@@ -27,12 +27,13 @@ def segment(shape: tuple[int, int], start: tuple[Tensor, Tensor], end: tuple[Ten
     """
     (left, top), (right, bottom) = start, end
     rows, columns = (torch.arange(side, dtype=left.dtype, device=left.device) for side in shape)
-    slope = (bottom - top) / torch.where(right > left, right - left, 1)
-    line = slope[:, None] * (columns - left[:, None]) + top[:, None]
+    # The share of the way first: a slope of its own would overflow for a stroke of almost no width
+    share = (columns - left[:, None]) / torch.where(right > left, right - left, 1)[:, None]
+    line = share * (bottom - top)[:, None] + top[:, None]
     distance = (rows[None, :, None] - line[:, None, :]).abs().clamp(max=REACH)
     grey = (1 + torch.log1p(-distance / REACH)).clamp(min=0)
     drawn = (columns >= left[:, None].floor()) & (columns < right[:, None].ceil()) & (right > left)[:, None]
-    return grey * drawn[:, None, :]
+    return torch.where(drawn[:, None, :], grey, 0)
 
 
 def dotted_line(shape: tuple[int, int], left: Tensor, right: Tensor) -> Tensor:
