@@ -896,8 +896,8 @@ plots.table(
 # somebody else who was on the plaza in these seconds. Nor is the mean taken over the same pixels in every frame. Ten
 # videos cannot tell these apart.
 #
-# The worst square is no cure. Both fights gain; the other eight videos lose. On the lawn the square lay on something
-# else. A square needs a network that rebuilds ordinary things well, or it finds those. {doc}`/book/video/future_frame`
+# The worst square is no cure. *Fight 1* gains; in the mean over the ten videos it loses. On the lawn the square lay on
+# something else. A square needs a network that rebuilds ordinary things well, or it finds those. {doc}`/book/video/future_frame`
 # offers it as `patch`.
 #
 # ### A good autoencoder rebuilds what it has never seen
@@ -1153,7 +1153,7 @@ for key in ("command", "machine", "commit"):
 # A line that begins with "nothing measured" names the command that would make the missing rows. *Stretched* is $1 - s$
 # with the range.
 #
-# On the plaza $1 - s$ beats $e$ in micro AUROC by a tenth, as on this page. On our Ped1, one camera over one walkway, it
+# On the plaza $1 - s$ beats $e$ in micro AUROC by a tenth, as it does on this page, by more. On our Ped1, one camera over one walkway, it
 # does not: there the level hardly depends on the video, and a stretch only throws away what the level tells.
 #
 # **Our Ped1 is not the official Ped1.** The official training clips were not at hand. We train on normal stretches of the

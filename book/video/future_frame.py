@@ -753,7 +753,7 @@ plots.table(
 # - The **gradient loss** keeps edges a little steeper than intensity alone, at a cost in PSNR. A squared error prefers
 #   the flatter edge.
 # - The **flow loss** does lower the flow loss on videos that were not learnt from. A hundred times the weight lowers it
-#   no further, and costs half a dB or more.
+#   little further, and costs half a dB or more.
 # - The **adversarial loss** leaves the row of *and gradient* nearly as it was. The critic stands at the ¼ of
 #   {eq}`ffp-quarter`: it has learnt next to nothing yet, so it has little to teach.
 # - The **last frame** is best by PSNR and by flow, and as steep as a real frame, being one. Its flow loss is nearly that
@@ -1142,11 +1142,15 @@ print(f"rank correlation: {np.corrcoef(ranks)[0, 1]:.2f}")
 #
 # Others have tried. What their read-me files and code say, as we read them:
 #
-# | who | Avenue | Ped2 | ShanghaiTech | mind |
-# |:---|---:|---:|---:|:---|
-# | feiyuhuahuo/Anomaly_Prediction | 84.6 | 95.6 | | the flow of the guess is detached: its flow loss teaches nothing |
-# | fjchange's port | 85.6 | | | no flow loss; one normalisation for all videos |
-# | PyAnomaly | 86.7 | 93.9 | 69.9 | its newer evaluation takes the mean over videos, and the best of several smoothings on the test set |
+# | | Avenue | Ped2 | ShanghaiTech |
+# |:---|---:|---:|---:|
+# | feiyuhuahuo/Anomaly_Prediction | 84.6 | 95.6 | |
+# | fjchange's port | 85.6 | | |
+# | PyAnomaly | 86.7 | 93.9 | 69.9 |
+#
+# In the first the flow of the guess is detached, so its flow loss teaches nothing. The second has no flow loss, and one
+# normalisation for all videos. The newer evaluation of the third takes the mean over videos, and the best of several
+# smoothings on the test set.
 #
 # Three lines, three protocols. That figures without a working flow loss lie so near to the paper's does not prove that
 # the flow loss is useless. It does say that these figures cannot prove the contrary.
@@ -1162,7 +1166,6 @@ COLUMNS = {
     "macro_auroc": "macro",
     "micro_auroc_per_video": "micro, stretched",
     "micro_auroc_square": "micro, square",
-    "macro_auroc_square": "macro, square",
     "pixel_auroc": "pixel",
 }
 
