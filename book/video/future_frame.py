@@ -753,7 +753,7 @@ plots.table(
 # - The **gradient loss** keeps edges a little steeper than intensity alone, at a cost in PSNR. A squared error prefers
 #   the flatter edge.
 # - The **flow loss** does lower the flow loss on videos that were not learnt from. A hundred times the weight lowers it
-#   little further, and costs half a dB or more.
+#   by less than that again, and costs half a dB or more.
 # - The **adversarial loss** leaves the row of *and gradient* nearly as it was. The critic stands at the ¼ of
 #   {eq}`ffp-quarter`: it has learnt next to nothing yet, so it has little to teach.
 # - The **last frame** is best by PSNR and by flow, and as steep as a real frame, being one. Its flow loss is nearly that
