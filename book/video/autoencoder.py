@@ -263,8 +263,13 @@ print("pairs in common:", len(clips_of(walk, 2) & clips_of(run, 2)))
 # and $27\, C C'$ weights instead of $9\, C C'$.
 #
 # What can such a cube see that a square cannot? Put weights of 1 on its diagonal, $w_{i0l} = 1$ where $i = l$, and 0
-# elsewhere. Then $z(t, u, v) = x(t-1, u, v-1) + x(t, u, v) + x(t+1, u, v+1)$. A dot that moves one column a frame is
-# counted three times. A dot with another speed meets the diagonal once.
+# elsewhere. Then
+#
+# $$
+# z(t, u, v) = x(t-1, u, v-1) + x(t, u, v) + x(t+1, u, v+1) .
+# $$ (stae-diagonal)
+#
+# A dot that moves one column a frame is counted three times. A dot with another speed meets the diagonal once.
 
 # %% tags=["nbval-check-output"]
 diagonal = nn.Conv3d(1, 1, 3, padding=1, bias=False)

@@ -461,9 +461,11 @@ plots.table(
 # texture with spots of four pixels is not a ramp over four pixels. Two ideas help, and both are needed
 # {cite:p}`brox2004`.
 #
-# **Warp and go on.** Let $(u_0, v_0)$ be the flow so far, and $w$ the frame $b$ warped by it. Expand about it: $b(x + u,
-# y + v) \approx w + I_x (u - u_0) + I_y (v - v_0)$, where $I_x$ and $I_y$ are now the derivatives of $w$. The constraint
-# keeps its form with
+# **Warp and go on.** Let $(u_0, v_0)$ be the flow so far, and $w$ the frame $b$ warped by it. Expand about it,
+#
+# $$ b(x + u, y + v) \approx w + I_x (u - u_0) + I_y (v - v_0) , $$ (flow-expansion)
+#
+# where $I_x$ and $I_y$ are now the derivatives of $w$. The constraint keeps its form with
 #
 # $$ I_t = w - a - I_x u_0 - I_y v_0 . $$ (flow-increment)
 #
