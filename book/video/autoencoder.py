@@ -193,7 +193,7 @@ plots.player(
 # | `anomaly_score` | one video $(T, C, H, W)$ | $(T,)$, higher = more anomalous |
 # | `anomaly_map` | one video | $(T, H, W)$ |
 # | `calibrate` | other normal videos | the detector, with a threshold |
-# | `predict` | one video | $(T,)$ of 0 and 1 |
+# | `predict` | one video | $(T,)$, `True` above the threshold |
 #
 # Where an anomaly lies in time is not told in training, and no anomalous frame is shown. Labels serve the evaluation
 # alone.

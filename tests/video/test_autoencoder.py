@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 from torch.nn import functional as F
-from torch.utils.data import Dataset
+from toy_videos import Recorded, street
 
 from adlib import ConvAutoencoder, load_detector
 from adlib.metrics import auroc, regularity_score
@@ -14,32 +14,6 @@ from adlib.video.autoencoder import ConvAutoencoderConfig, SpaceTimeAutoencoder
 from adlib.video.clips import Clips
 
 SHORT = {"clip": 4, "widths": (4, 6), "epochs": 2, "steps": 3, "batch_size": 4}
-
-
-def street(frames, seed=0, speed=1, jump=0, shape=(1, 16, 16)):
-    """A square that walks to the right and comes in again on the left; every ``jump`` frames it skips 5 pixels."""
-    height, width = shape[1:]
-    generator = torch.Generator().manual_seed(seed)
-    row, column = (int(torch.randint(high, (), generator=generator)) for high in (height - 4, width))
-    video = torch.full((frames, *shape), 0.2)
-    for t in range(frames):
-        at = column + speed * t + (5 * (t // jump) if jump else 0)
-        for i in range(at, at + 4):
-            video[t, :, row : row + 4, i % width] = 0.9
-    return video
-
-
-class Slices(Dataset):
-    def __init__(self, frames):
-        self.frames, self.largest = frames, 0
-
-    def __len__(self):
-        return len(self.frames)
-
-    def __getitem__(self, index):
-        assert isinstance(index, slice)
-        self.largest = max(self.largest, len(self.frames[index]))
-        return self.frames[index]
 
 
 def fit(videos=None, seed=0, checkpoint=None, **changes):
@@ -143,7 +117,7 @@ def test_as_many_scores_as_frames(fitted, extra):
 
 
 def test_the_block_does_not_matter(fitted, monkeypatch):
-    video = Slices(street(40, 2))
+    video = Recorded(street(40, 2))
     whole = fitted.anomaly_score(video)
     assert video.largest == 16
     for size in (1, 3, 100):
@@ -241,7 +215,7 @@ def test_tensors_and_datasets_give_the_same():
     videos = [street(12), street(9, 1)]
     video = street(9, 2)
     expected = fit(videos).anomaly_score(video)
-    assert torch.equal(fit(tuple(Slices(v) for v in videos)).anomaly_score(Slices(video)), expected)
+    assert torch.equal(fit(tuple(Recorded(v) for v in videos)).anomaly_score(Recorded(video)), expected)
 
 
 def test_what_moves_otherwise_is_rebuilt_worse():
@@ -291,7 +265,7 @@ def test_bad_videos_are_named(fitted):
     with pytest.raises(ValueError, match=r"videos\[1\] must have at least 4 frames, the length of a clip, got 3"):
         fit([street(9), street(3)])
     with pytest.raises(ValueError, match=r"videos\[1\]\[0:9\] must be 16 x 16 pixels"):
-        fit([street(9), Slices(street(9, shape=(1, 16, 18)))])
+        fit([street(9), Recorded(street(9, shape=(1, 16, 18)))])
     with pytest.raises(ValueError, match="video must have at least 4 frames"):
         fitted.anomaly_score(street(3))
     with pytest.raises(ValueError, match=r"video\[0:9\] must be 16 x 16 pixels"):

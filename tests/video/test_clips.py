@@ -6,25 +6,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
+from toy_videos import Recorded
 
 from adlib.video.clips import Clips, mean_over_clips, overlapping
 
 
 def eight_bit(frames, seed=0, shape=(1, 3, 2)):
     return torch.randint(256, (frames, *shape), generator=torch.Generator().manual_seed(seed)) / 255
-
-
-class Recorded(Dataset):
-    def __init__(self, frames):
-        self.frames, self.asked = frames, []
-
-    def __len__(self):
-        return len(self.frames)
-
-    def __getitem__(self, index):
-        self.asked += range(len(self.frames))[index]
-        return self.frames[index]
 
 
 # --- clips

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn.functional import avg_pool2d
-from torch.utils.data import Dataset
+from toy_videos import Recorded, street
 
 from adlib import FutureFramePredictor, load_detector
 from adlib.metrics import auroc, micro_macro_auroc, psnr
@@ -19,31 +19,6 @@ from adlib.video.future_frame import FLOOR, FutureFrameConfig, gradient_loss
 
 SHORT = {"context": 3, "width": 4, "critic": (4, 6), "flow": 0.0, "epochs": 2, "steps": 3, "batch_size": 4}
 SHORT |= {"learning_rate": 2e-3, "critic_rate": 2e-4}
-
-
-def street(frames, seed=0, speed=1, jump=0, shape=(1, 16, 16)):
-    """A square that walks to the right and comes in again on the left; every ``jump`` frames it skips 5 pixels."""
-    height, width = shape[1:]
-    generator = torch.Generator().manual_seed(seed)
-    row, column = (int(torch.randint(high, (), generator=generator)) for high in (height - 4, width))
-    video = torch.full((frames, *shape), 0.2)
-    for t in range(frames):
-        at = column + speed * t + (5 * (t // jump) if jump else 0)
-        for i in range(at, at + 4):
-            video[t, :, row : row + 4, i % width] = 0.9
-    return video
-
-
-class Recorded(Dataset):
-    def __init__(self, frames):
-        self.frames, self.asked = frames, []
-
-    def __len__(self):
-        return len(self.frames)
-
-    def __getitem__(self, index):
-        self.asked += range(len(self.frames))[index]
-        return self.frames[index]
 
 
 def fit(videos=None, seed=0, checkpoint=None, **changes):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import NotFittedError
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import IterableDataset
+from toy_videos import Recorded
 
 from adlib import load_detector
 from adlib.datasets.videos import Video
@@ -17,22 +18,6 @@ from adlib.video.detector import VideoDetector, check_video, frame_blocks
 
 def video(frames, seed=0, shape=(1, 6, 5)):
     return torch.rand((frames, *shape), generator=torch.Generator().manual_seed(seed))
-
-
-class Recorded(Dataset):
-    """Frames by slices, as a file gives them, with a record of what was asked for."""
-
-    def __init__(self, frames):
-        self.frames, self.asked, self.largest = frames, [], 0
-
-    def __len__(self):
-        return len(self.frames)
-
-    def __getitem__(self, index):
-        numbers = range(len(self.frames))[index]
-        self.asked += numbers
-        self.largest = max(self.largest, len(numbers))
-        return self.frames[index]
 
 
 @dataclass(frozen=True)
