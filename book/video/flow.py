@@ -1147,7 +1147,7 @@ for (name, (_, told_)), look in zip(runs.items(), ("--", "-")):
         ax.plot(curve, look, label=name)
 axes[0].set(title="flow loss, px", xlabel="step", ylim=(0, None))
 axes[1].set(title="MSE x 1000", xlabel="step", ylim=(0, None))
-axes[1].legend(fontsize=9)
+axes[1].legend(fontsize=9);
 
 # %% [markdown]
 # The flow loss falls in both runs, and by as much. Alone, it makes the picture hardly better: the squared error stays
